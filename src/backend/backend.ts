@@ -1,0 +1,86 @@
+/**
+ * Where RUN steps run. A backend opens one rootfs for a stage; layers made without it (COPY, WORKDIR) are laid on top,
+ * commands run in it, and what they changed comes back as layer entries.
+ */
+import type { LayerEntry } from '../layer/entry.ts';
+import type { FileTree } from '../layer/tree.ts';
+import type { LayerIndex } from '../layer/layer-index.ts';
+import type { Digest } from '../image/digest.ts';
+
+export type IsolationName = 'namespaces' | 'in-place' | 'chroot' | 'proot';
+
+/** A layer that a rootfs can be made of. Both calls may be made many times and at once. */
+export interface LayerMaterial {
+  readonly diffId: Digest;
+  readonly index: LayerIndex;
+  /** Absolute path of a folder that holds the unpacked layer in overlay form (whiteouts as the kernel's overlay wants them). Never changed by anybody. */
+  folder(signal: AbortSignal): Promise<string>;
+}
+
+export interface RunUser {
+  readonly uid: number;
+  readonly gid: number;
+  /** Supplementary groups. */
+  readonly groups: readonly number[];
+}
+
+/** All `target`s are absolute paths inside the rootfs; symlinks in them are resolved inside the rootfs. */
+export type RunMount =
+  /** A folder or file of other layers; writes, where allowed, are dropped. `path` is absolute inside those layers. */
+  | { readonly type: 'layers'; readonly target: string; readonly layers: readonly LayerMaterial[]; readonly tree: FileTree; readonly path: string; readonly writable: boolean }
+  /** A folder of this machine that is shared with later runs (cache). */
+  | { readonly type: 'folder'; readonly target: string; readonly hostPath: string; readonly readonly: boolean }
+  | { readonly type: 'tmpfs'; readonly target: string; readonly sizeBytes: number | null; readonly mode: number }
+  /** A file that exists only in memory: secrets, heredoc scripts. Never in a layer. */
+  | { readonly type: 'file'; readonly target: string; readonly bytes: Uint8Array; readonly mode: number; readonly uid: number; readonly gid: number };
+
+export interface RunSpec {
+  readonly argv: readonly string[];
+  /** Exactly the environment of the command. */
+  readonly env: readonly string[];
+  /** Absolute inside the rootfs. Must exist. */
+  readonly cwd: string;
+  readonly user: RunUser;
+  readonly mounts: readonly RunMount[];
+  readonly network: 'host' | 'none';
+  readonly hostname: string;
+  /** stdout and stderr, in the order written. */
+  output(chunk: Uint8Array): void;
+}
+
+export type ExitStatus =
+  | { readonly kind: 'code'; readonly code: number }
+  | { readonly kind: 'signal'; readonly signal: string };
+
+export interface Rootfs extends AsyncDisposable {
+  /** Lays a finished layer on top of everything so far. */
+  lay(layer: LayerMaterial, signal: AbortSignal): Promise<void>;
+  /**
+   * Runs a command to its end; the whole process tree is dead when this returns. An abort kills the tree and rejects
+   * with the signal's reason. Throws BACKEND_FAILED when the sandbox cannot be set up (naming the call that failed),
+   * RUN_FAILED with a hint when argv[0] cannot be executed (not found, wrong architecture).
+   */
+  run(spec: RunSpec, signal: AbortSignal): Promise<ExitStatus>;
+  /**
+   * What the last `run` changed, in byte order of paths, parents before children. To be read once, after run; the
+   * content of its files stays readable until `dispose`.
+   */
+  changes(signal: AbortSignal): AsyncIterable<LayerEntry>;
+  /**
+   * Tells the rootfs which sealed layer its last changes became; the rootfs already holds it, so it is not laid again.
+   */
+  adopt(layer: LayerMaterial): void;
+}
+
+export interface Backend {
+  readonly name: IsolationName;
+  /** How many rootfs may be open at once. */
+  readonly maxRootfs: number;
+  /** `layers` lowest first; `tree` is the same files, for look-ups. */
+  open(layers: readonly LayerMaterial[], signal: AbortSignal): Promise<Rootfs>;
+}
+
+/** Whether a rung works here; `why` is for people and for `doctor`: what is missing and what would enable it. */
+export type Probe =
+  | { readonly works: true; readonly name: IsolationName; backend(): Backend }
+  | { readonly works: false; readonly name: IsolationName; readonly why: string; readonly hint: string };

@@ -1,0 +1,27 @@
+/** What a build tells while it goes on. The only way from build/ to people; reporters decide what it looks like. */
+import type { SourceRange } from '../errors.ts';
+
+/** Unique within a build. */
+export type StepId = string;
+
+export type StepState = 'done' | 'cached' | 'failed' | 'cancelled';
+
+export type BuildEvent =
+  /** Once, before the first step. `steps` counts every step-start to come. */
+  | { readonly type: 'plan'; readonly stages: number; readonly steps: number; readonly isolation: string }
+  | {
+      readonly type: 'step-start'; readonly id: StepId;
+      /** Stage name or index as text. */
+      readonly stage: string;
+      /** From 1, within the build's order of steps. */
+      readonly number: number; readonly total: number; readonly title: string; readonly at: SourceRange;
+    }
+  | { readonly type: 'step-output'; readonly id: StepId; readonly chunk: Uint8Array }
+  | { readonly type: 'step-end'; readonly id: StepId; readonly state: StepState; readonly seconds: number; readonly layerBytes: number | null }
+  /** Same `id`: one transfer, told many times. `totalBytes` null: not known. */
+  | { readonly type: 'transfer'; readonly id: string; readonly direction: 'pull' | 'push'; readonly label: string; readonly bytes: number; readonly totalBytes: number | null; readonly state: 'running' | 'done' | 'exists' | 'mounted' }
+  | { readonly type: 'warning'; readonly message: string; readonly at?: SourceRange }
+  | { readonly type: 'debug'; readonly message: string; readonly fields?: Readonly<Record<string, unknown>> }
+  | { readonly type: 'published'; readonly where: string; readonly digest: string };
+
+export type Report = (event: BuildEvent) => void;

@@ -1,0 +1,64 @@
+/**
+ * Paths and names as bytes.
+ *
+ * Linux names are bytes without NUL and `/`; most are UTF-8, some are not. A byte string is a JavaScript string in which
+ * each code unit is one byte (0-255, "latin1"): it compares, sorts and hashes in byte order, works as a Map key, and
+ * never loses information. Text becomes a byte string by `bytesOf`, a byte string becomes text only for people, by
+ * `textOf`. Paths inside images are byte strings, relative, POSIX, without a leading `/`; the root is ''.
+ */
+
+/** Each code unit is one byte. Only this module converts. */
+export type ByteString = string & { readonly __bytes?: never };
+
+/** A path inside an image or context: relative, no leading or trailing `/`, no `.`, `..` or empty parts; '' is the root. */
+export type BytePath = ByteString;
+
+const ASCII_ONLY = /^[\x00-\x7f]*$/;
+
+/** The UTF-8 bytes of a text. */
+export function bytesOf(text: string): ByteString {
+  return ASCII_ONLY.test(text) ? text : Buffer.from(text, 'utf8').toString('latin1');
+}
+
+/** For messages: bytes read as UTF-8, what is not UTF-8 as U+FFFD. */
+export function textOf(bytes: ByteString): string {
+  return ASCII_ONLY.test(bytes) ? bytes : Buffer.from(bytes, 'latin1').toString('utf8');
+}
+
+/** What Node's fs calls take: a plain string when that means the same bytes, else a Buffer. */
+export function forFs(bytes: ByteString): string | Buffer {
+  return ASCII_ONLY.test(bytes) ? bytes : Buffer.from(bytes, 'latin1');
+}
+
+export function joinPath(parent: BytePath, name: ByteString): BytePath {
+  return parent === '' ? name : name === '' ? parent : `${parent}/${name}`;
+}
+
+/** The folder that holds `path`; '' for names directly below the root and for the root itself. */
+export function parentOf(path: BytePath): BytePath {
+  const slash = path.lastIndexOf('/');
+  return slash < 0 ? '' : path.slice(0, slash);
+}
+
+export function baseName(path: BytePath): ByteString {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+/**
+ * Any spelling of a path as a BytePath: `.` and empty parts vanish, `..` goes up and is clamped at the root
+ * (Docker resolves `COPY ../x` to `x`).
+ */
+export function cleanPath(path: ByteString): BytePath {
+  const parts: string[] = [];
+  for (const part of path.split('/')) {
+    if (part === '' || part === '.') continue;
+    if (part === '..') parts.pop();
+    else parts.push(part);
+  }
+  return parts.join('/');
+}
+
+/** Byte order, for sort(). */
+export function compareBytes(a: ByteString, b: ByteString): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
