@@ -24,3 +24,15 @@ export interface BlobSink {
 export interface BlobStore extends BlobSource, BlobSink {
   has(digest: Digest, signal: AbortSignal): Promise<boolean>;
 }
+
+/** Bytes on the move, told many times for one `id`. `totalBytes` null: not known. */
+export interface Transfer {
+  readonly id: string;
+  readonly direction: 'pull' | 'push';
+  readonly label: string;
+  readonly bytes: number;
+  readonly totalBytes: number | null;
+  readonly state: 'running' | 'done' | 'exists' | 'mounted';
+}
+
+export type OnTransfer = (transfer: Transfer) => void;

@@ -1,4 +1,5 @@
 /** What a build tells while it goes on. The only way from build/ to people; reporters decide what it looks like. */
+import type { Transfer } from '../blob/blob.ts';
 import type { SourceRange } from '../errors.ts';
 
 /** Unique within a build. */
@@ -18,8 +19,7 @@ export type BuildEvent =
     }
   | { readonly type: 'step-output'; readonly id: StepId; readonly chunk: Uint8Array }
   | { readonly type: 'step-end'; readonly id: StepId; readonly state: StepState; readonly seconds: number; readonly layerBytes: number | null }
-  /** Same `id`: one transfer, told many times. `totalBytes` null: not known. */
-  | { readonly type: 'transfer'; readonly id: string; readonly direction: 'pull' | 'push'; readonly label: string; readonly bytes: number; readonly totalBytes: number | null; readonly state: 'running' | 'done' | 'exists' | 'mounted' }
+  | ({ readonly type: 'transfer' } & Transfer)
   | { readonly type: 'warning'; readonly message: string; readonly at?: SourceRange }
   | { readonly type: 'debug'; readonly message: string; readonly fields?: Readonly<Record<string, unknown>> }
   | { readonly type: 'published'; readonly where: string; readonly digest: string };
