@@ -1,0 +1,41 @@
+/**
+ * Two projects: `unit` is fast and needs nothing but Node and Debian's base tools; `integration` runs the built program with
+ * real registries and other builders, one file at a time, and skips visibly what a machine lacks.
+ */
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+import { skippedReporter } from './skipped-reporter.ts';
+
+export default defineConfig({
+  root: fileURLToPath(new URL('../..', import.meta.url)),
+  // Not in node_modules: the tests also run as a user who may not write there.
+  cacheDir: join(tmpdir(), `tsbuild-vitest-${userInfo().uid}`),
+  test: {
+    allowOnly: false,
+    passWithNoTests: false,
+    dangerouslyIgnoreUnhandledErrors: false,
+    restoreMocks: true,
+    reporters: ['default', skippedReporter()],
+    projects: [
+      {
+        extends: true,
+        test: { name: 'unit', include: ['test/unit/**/*.test.ts', 'test/contract/**/*.test.ts'], testTimeout: 30_000, hookTimeout: 30_000 },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'integration',
+          include: ['test/integration/**/*.test.ts'],
+          globalSetup: ['test/config/build-first.ts'],
+          // Builds share the machine's two cores, mounts and ports: one file, one test at a time.
+          fileParallelism: false,
+          maxConcurrency: 1,
+          testTimeout: 300_000,
+          hookTimeout: 600_000,
+        },
+      },
+    ],
+  },
+});
