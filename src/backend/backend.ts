@@ -38,7 +38,7 @@ export interface RunSpec {
   readonly argv: readonly string[];
   /** Exactly the environment of the command. */
   readonly env: readonly string[];
-  /** Absolute inside the rootfs. Must exist. */
+  /** Absolute inside the rootfs. Made (0755 0:0, part of the changes) when it is missing, as runc does. */
   readonly cwd: string;
   readonly user: RunUser;
   readonly mounts: readonly RunMount[];
@@ -67,9 +67,11 @@ export interface Rootfs extends AsyncDisposable {
    */
   changes(signal: AbortSignal): AsyncIterable<LayerEntry>;
   /**
-   * Tells the rootfs which sealed layer its last changes became; the rootfs already holds it, so it is not laid again.
+   * Tells the rootfs which sealed layer its last changes became: the rootfs already holds them, so the layer is not laid
+   * again. Returns the material to use for it from now on: one whose `folder()` is the rootfs's own folder of changes
+   * where there is such (it stays until `dispose`), else `layer` itself.
    */
-  adopt(layer: LayerMaterial): void;
+  adopt(layer: LayerMaterial): LayerMaterial;
 }
 
 export interface Backend {

@@ -1,0 +1,91 @@
+/** One COPY, ADD or WORKDIR: gathers its sources and lets copy/ turn them into entries. No rootfs is made. */
+import { bytesOf } from '../bytes/byte-path.ts';
+import { copyEntries } from '../copy/copy-entries.ts';
+import type { CopyInput, Owner } from '../copy/copy.ts';
+import { modeChange } from '../copy/mode.ts';
+import { resolveOwner, resolveUser } from '../copy/users.ts';
+import { workdirEntries } from '../copy/workdir.ts';
+import { TsbuildError } from '../errors.ts';
+import type { LayerEntry } from '../layer/entry.ts';
+import type { FileTree } from '../layer/tree.ts';
+import type { CopySource, CopyStep, WorkdirStep } from '../plan/plan.ts';
+import type { StageContext } from './stage-context.ts';
+import { readAccounts } from './tree-files.ts';
+
+/** `into`: the stage's files so far. */
+export async function copyStepEntries(step: CopyStep, into: FileTree, context: StageContext): Promise<readonly LayerEntry[]> {
+  const { ports, signal } = context;
+  const inputs: CopyInput[] = [];
+  for (const source of step.sources) inputs.push(await copyInput(source, step, context));
+  const result = await copyEntries({
+    inputs,
+    dest: step.dest,
+    into,
+    owner: step.chown === null ? null : await ownerOf(step.chown, into, signal),
+    mode: step.chmod === null ? null : modeChange(step.chmod),
+    exclude: step.exclude,
+    parents: step.parents,
+    link: step.link,
+    xattrs: step.origin.kind === 'context' ? 'drop' : 'keep',
+    archives: archivesOf(step),
+    nowNs: nowNs(ports.now()),
+    scratchFolder: ports.scratchFolder,
+    signal,
+  });
+  for (const message of result.warnings) ports.report({ type: 'warning', message, at: step.at });
+  return result.entries;
+}
+
+export async function workdirStepEntries(step: WorkdirStep, into: FileTree, context: StageContext): Promise<readonly LayerEntry[]> {
+  const user = resolveUser(step.user, await readAccounts(into, context.signal));
+  return workdirEntries(step.path, { uid: user.uid, gid: user.gid }, into, nowNs(context.ports.now()));
+}
+
+async function ownerOf(chown: string, into: FileTree, signal: AbortSignal): Promise<Owner> {
+  return resolveOwner(chown, await readAccounts(into, signal));
+}
+
+function archivesOf(step: CopyStep): 'extract' | 'keep' | 'extract-all' {
+  if (step.instruction === 'COPY' || step.unpack === false) return 'keep';
+  return step.unpack === true ? 'extract-all' : 'extract';
+}
+
+async function copyInput(source: CopySource, step: CopyStep, context: StageContext): Promise<CopyInput> {
+  const { ports, signal } = context;
+  switch (source.kind) {
+    case 'path': {
+      const files = await context.files(step.origin, 'index');
+      if (files.kind === 'layers') return { kind: 'tree', tree: files.tree, pattern: source.pattern, label: files.label };
+      const { tree } = files.context;
+      return { kind: 'tree', tree, pattern: source.pattern, hiddenBy: (path) => files.context.hiddenBy(path), label: ports.context.label };
+    }
+    case 'inline': {
+      const bytes = Buffer.from(source.body);
+      const content = { at: 'memory', bytes } as const;
+      return { kind: 'file', name: bytesOf(source.name), content, size: bytes.length, mode: 0o644, mtimeNs: nowNs(ports.now()) };
+    }
+    case 'url': {
+      const got = await ports.download(source.url, signal);
+      if (step.checksum !== null && step.checksum !== got.digest) {
+        throw new TsbuildError('ADD_FAILED', `the download has digest ${got.digest}, not ${step.checksum} as --checksum demands`, {
+          hint: 'check that the URL still serves the file that you mean; if it does, update --checksum',
+        });
+      }
+      if (got.name === null && step.dest.endsWith('/')) {
+        throw new TsbuildError('ADD_FAILED', 'the URL has no file name to use below a folder', { hint: 'end the destination with a file name' });
+      }
+      return {
+        kind: 'file',
+        name: bytesOf(got.name ?? ''),
+        content: { at: 'host', path: got.path },
+        size: got.size,
+        mode: 0o600,
+        mtimeNs: nowNs(got.lastModified ?? ports.now()),
+      };
+    }
+  }
+}
+
+function nowNs(date: Date): bigint {
+  return BigInt(date.getTime()) * 1_000_000n;
+}

@@ -1,0 +1,52 @@
+/** What a build is asked for and what it works with. Everything that touches the world comes in here, as interfaces. */
+import type { Backend } from '../backend/backend.ts';
+import type { ImageSource } from '../base-image/image-source.ts';
+import type { CacheMounts } from '../cache-mounts/cache-mounts.ts';
+import type { ContextSource } from '../context/context.ts';
+import type { Image } from '../image/image.ts';
+import type { ImageSink, Published } from '../output/image-sink.ts';
+import type { PlanInputs } from '../plan/plan.ts';
+import type { LayerLibrary } from '../unpacked/layer-library.ts';
+import type { Report } from './events.ts';
+
+export interface BuildRequest extends PlanInputs {
+  readonly dockerfile: { readonly file: string; readonly bytes: Uint8Array };
+  /** Paths (absolute inside the rootfs) that a RUN's layer leaves out. */
+  readonly ignorePaths: readonly string[];
+}
+
+/** A file that ADD fetched. */
+export interface Download {
+  readonly path: string;
+  readonly size: number;
+  /** `sha256:<hex>` */
+  readonly digest: string;
+  readonly lastModified: Date | null;
+  /** From Content-Disposition or the URL's path; null when neither has one. */
+  readonly name: string | null;
+}
+
+export interface Ports {
+  readonly context: ContextSource;
+  readonly images: ImageSource;
+  /** Asked for when the first RUN comes: a build without RUN works where no rung does. */
+  backend(): Promise<Backend>;
+  readonly layers: LayerLibrary;
+  readonly cacheMounts: CacheMounts;
+  /** Contents of a secret; undefined when the user gave none by this id. */
+  secret(id: string): Promise<Uint8Array | undefined>;
+  /** Throws ADD_FAILED. */
+  download(url: string, signal: AbortSignal): Promise<Download>;
+  readonly sinks: readonly ImageSink[];
+  /** A folder for this build's own files. */
+  readonly scratchFolder: string;
+  /** How many RUN steps may run at once. */
+  readonly parallelRuns: number;
+  readonly report: Report;
+  now(): Date;
+}
+
+export interface BuildResult {
+  readonly image: Image;
+  readonly published: readonly Published[];
+}

@@ -1,0 +1,116 @@
+/** RUN --mount: from the plan's words to things that a rootfs can show. Semantics: BuildKit's Dockerfile reference. */
+import { renameSync } from 'node:fs';
+import { type Cleanup, cleanup } from '../async/cleanup.ts';
+import type { RunMount } from '../backend/backend.ts';
+import { bytesOf, cleanPath } from '../bytes/byte-path.ts';
+import type { CacheMount } from '../cache-mounts/cache-mounts.ts';
+import { resolvePath } from '../copy/resolve.ts';
+import { TsbuildError } from '../errors.ts';
+import type { FileTree } from '../layer/tree.ts';
+import type { Mount, Origin, RunStep } from '../plan/plan.ts';
+import type { OriginFiles, StageContext } from './stage-context.ts';
+import { folderEntries, treeEntries } from './tree-entries.ts';
+
+export interface OpenedMounts extends AsyncDisposable {
+  readonly mounts: readonly RunMount[];
+  /** Secrets that the step wants as variables, `NAME=value`. */
+  readonly env: readonly string[];
+}
+
+/** Opens the mounts in their order; cache folders stay locked until disposed. Throws SECRET_NOT_FOUND, COPY_SOURCE_NOT_FOUND, STORE_FAILED. */
+export async function openMounts(step: RunStep, context: StageContext): Promise<OpenedMounts> {
+  const held = cleanup();
+  const mounts: RunMount[] = [];
+  const env: string[] = [];
+  try {
+    for (const mount of step.mounts) {
+      if (mount.type === 'secret') {
+        const secret = await openSecret(mount, context);
+        mounts.push(...secret.mounts);
+        env.push(...secret.env);
+      } else {
+        mounts.push(await openMount(mount, context, held));
+      }
+    }
+  } catch (error) {
+    await held[Symbol.asyncDispose]();
+    throw error;
+  }
+  return { mounts, env, [Symbol.asyncDispose]: () => held[Symbol.asyncDispose]() };
+}
+
+/** Waits until everything that the step's mounts take files from is there. */
+export async function filesOfMounts(step: RunStep, context: StageContext): Promise<void> {
+  const origins = step.mounts.flatMap((mount) =>
+    mount.type === 'bind' ? [mount.origin] : mount.type === 'cache' && mount.seed !== null ? [mount.seed.origin] : [],
+  );
+  await Promise.all(origins.map((origin) => context.files(origin, 'folder')));
+}
+
+type SecretMount = Extract<Mount, { type: 'secret' }>;
+type CacheMountSpec = Extract<Mount, { type: 'cache' }>;
+type BindMount = Extract<Mount, { type: 'bind' }>;
+
+async function openMount(mount: Exclude<Mount, SecretMount>, context: StageContext, held: Cleanup): Promise<RunMount> {
+  switch (mount.type) {
+    case 'tmpfs':
+      return { type: 'tmpfs', target: mount.target, sizeBytes: mount.sizeBytes, mode: 0o1777 };
+    case 'bind':
+      return openBind(mount, context);
+    case 'cache': {
+      const cache = await openCache(mount, context);
+      held.add(() => cache[Symbol.dispose]());
+      return { type: 'folder', target: mount.target, hostPath: cache.hostPath, readonly: mount.readonly };
+    }
+  }
+}
+
+async function openSecret(mount: SecretMount, context: StageContext): Promise<{ mounts: RunMount[]; env: string[] }> {
+  const bytes = await context.ports.secret(mount.id);
+  if (bytes === undefined) {
+    if (!mount.required) return { mounts: [], env: [] };
+    throw new TsbuildError('SECRET_NOT_FOUND', `the secret "${mount.id}" is required and was not given`, {
+      hint: `give it with --secret id=${mount.id},src=FILE or --secret id=${mount.id},env=NAME`,
+    });
+  }
+  const { target, mode, uid, gid } = mount;
+  return {
+    mounts: target === null ? [] : [{ type: 'file', target, bytes, mode, uid, gid }],
+    env: mount.env === null ? [] : [`${mount.env}=${Buffer.from(bytes).toString('utf8')}`],
+  };
+}
+
+async function openBind(mount: BindMount, context: StageContext): Promise<RunMount> {
+  const files = await context.files(mount.origin, 'folder');
+  const tree = treeIn(files);
+  const path = existing(tree, mount.source, mount.origin);
+  const shown = { type: 'layers', target: mount.target, path: `/${path}`, writable: mount.writable } as const;
+  if (files.kind === 'layers') return { ...shown, layers: files.materials, tree };
+  // The context's owners become 0:0 and its ignored files vanish, so a RUN sees a copy, not the folder itself.
+  const placed = await context.ports.layers.place(treeEntries(tree, path), context.signal);
+  return { ...shown, layers: [placed], tree };
+}
+
+async function openCache(mount: CacheMountSpec, context: StageContext): Promise<CacheMount> {
+  const { seed } = mount;
+  const fill = seed === null ? null : (folder: string) => fillFrom(seed, folder, context);
+  return context.ports.cacheMounts.open(mount, fill, context.signal);
+}
+
+/** `folder` is empty and lies in the cache, like what `place` makes: a rename moves the content there. */
+async function fillFrom(seed: { origin: Origin; source: string }, folder: string, context: StageContext): Promise<void> {
+  const tree = treeIn(await context.files(seed.origin, 'folder'));
+  const placed = await context.ports.layers.place(folderEntries(tree, existing(tree, seed.source, seed.origin)), context.signal);
+  renameSync(await placed.folder(context.signal), folder);
+}
+
+function treeIn(files: OriginFiles): FileTree {
+  return files.kind === 'context' ? files.context.tree : files.tree;
+}
+
+function existing(tree: FileTree, source: string, origin: Origin): string {
+  const path = resolvePath(tree, cleanPath(bytesOf(source)));
+  if (tree.lstat(path) !== undefined) return path;
+  const where = origin.kind === 'context' ? 'the build context' : origin.kind === 'stage' ? `stage ${origin.index}` : origin.ref;
+  throw new TsbuildError('COPY_SOURCE_NOT_FOUND', `the mount's source "${source}" is not in ${where}`);
+}

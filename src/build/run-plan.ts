@@ -1,0 +1,118 @@
+/** Runs a plan's stages, each once, as soon as what they need is there. */
+import type { Cleanup } from '../async/cleanup.ts';
+import { limiter } from '../async/limiter.ts';
+import { oncePerKey } from '../async/once-per-key.ts';
+import type { LayerMaterial } from '../backend/backend.ts';
+import type { BaseImage } from '../base-image/image-source.ts';
+import type { Context } from '../context/context.ts';
+import type { Layer } from '../image/image.ts';
+import { stackTree } from '../layer/stack-tree.ts';
+import { type BuildPlan, baseKey, type Stage } from '../plan/plan.ts';
+import type { LayerNeed } from '../unpacked/layer-library.ts';
+import type { BuildRequest, Ports } from './ports.ts';
+import { runStage } from './run-stage.ts';
+import type { OriginFiles, StageContext } from './stage-context.ts';
+import { type StageState, treeOf } from './stage-state.ts';
+
+export interface PlanRun {
+  readonly plan: BuildPlan;
+  readonly request: BuildRequest;
+  readonly ports: Ports;
+  readonly bases: ReadonlyMap<string, BaseImage>;
+  readonly context: Context;
+  /** Takes what must go when the build ends. */
+  readonly undo: Cleanup;
+  readonly signal: AbortSignal;
+}
+
+/** The target's finished state. Rejects with the first failure when all stages have come to rest. */
+export async function runPlan(run: PlanRun): Promise<StageState> {
+  const { plan, ports } = run;
+  const total = plan.stages.reduce((sum, stage) => sum + stage.steps.length, 0);
+  ports.report({ type: 'plan', stages: plan.stages.length, steps: total, isolation: '' });
+
+  const failure = new AbortController();
+  const signal = AbortSignal.any([run.signal, failure.signal]);
+  const images = oncePerKey<BaseImage>();
+  const runs = limiter(ports.parallelRuns);
+  const states = new Map<number, Promise<StageState>>();
+  const stateOf = (index: number): Promise<StageState> => {
+    const state = states.get(index);
+    if (state === undefined) throw new Error(`stage ${index} is needed but not in the plan before those that need it`);
+    return state;
+  };
+
+  let first = 1;
+  for (const stage of plan.stages) {
+    const numbering = { first, total };
+    first += stage.steps.length;
+    const context: StageContext = {
+      stage,
+      ports,
+      signal,
+      stageState: stateOf,
+      async files(origin, need) {
+        if (origin.kind === 'context') return { kind: 'context', context: run.context };
+        if (origin.kind === 'stage') {
+          const state = await stateOf(origin.index);
+          return { kind: 'layers', materials: state.materials, tree: treeOf(state), label: `stage ${labelOf(plan, origin.index)}` };
+        }
+        const image = await images.get(baseKey(origin), () => ports.images.resolve(origin.ref, origin.platform, signal));
+        return layersAsFiles(await materials(image.layers, need, ports, signal), origin.ref);
+      },
+    };
+    const done = (async () => {
+      const start = await startOf(stage, run, stateOf, signal);
+      return runStage(start, {
+        context,
+        numbering,
+        ignorePaths: run.request.ignorePaths,
+        async openRootfs(state) {
+          const backend = await ports.backend();
+          const rootfs = await backend.open(state.materials, signal);
+          run.undo.add(() => rootfs[Symbol.asyncDispose]());
+          return rootfs;
+        },
+        whenFree: (task) => runs.run(task),
+      });
+    })();
+    done.catch((error: unknown) => failure.abort(error));
+    states.set(stage.index, done);
+  }
+  await Promise.allSettled(states.values());
+  // The first failure is the reason of the abort; stages that it took down reject with the same.
+  if (failure.signal.aborted) throw failure.signal.reason;
+  return stateOf(plan.target);
+}
+
+async function startOf(stage: Stage, run: PlanRun, stateOf: (index: number) => Promise<StageState>, signal: AbortSignal): Promise<StageState> {
+  const { base } = stage;
+  if (base.kind === 'stage') return stateOf(base.index);
+  if (base.kind === 'scratch') {
+    return { baseConfig: null, format: 'oci', layers: [], materials: [], history: [], created: null };
+  }
+  const image = run.bases.get(baseKey(base));
+  if (image === undefined) throw new Error(`the base ${base.ref} was not resolved`);
+  if (stage.index === run.plan.target) for (const layer of image.layers) for (const sink of run.ports.sinks) sink.offer(layer, signal);
+  const need: LayerNeed = stage.steps.some((step) => step.kind === 'run') ? 'folder' : 'index';
+  return {
+    baseConfig: image.config,
+    format: image.format,
+    layers: image.layers,
+    materials: await materials(image.layers, need, run.ports, signal),
+    history: image.config.history ?? [],
+    created: image.config.created ?? null,
+  };
+}
+
+function materials(layers: readonly Layer[], need: LayerNeed, ports: Ports, signal: AbortSignal): Promise<LayerMaterial[]> {
+  return Promise.all(layers.map((layer) => ports.layers.material(layer, need, signal)));
+}
+
+function layersAsFiles(layers: readonly LayerMaterial[], label: string): OriginFiles {
+  return { kind: 'layers', materials: layers, tree: stackTree(layers.map((m) => m.index)), label };
+}
+
+function labelOf(plan: BuildPlan, index: number): string {
+  return plan.stages.find((stage) => stage.index === index)?.name ?? String(index);
+}

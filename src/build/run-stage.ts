@@ -1,0 +1,105 @@
+/** Runs one stage: its base laid, then step by step over an immutable state. A rootfs is made at the first RUN only. */
+import type { Rootfs } from '../backend/backend.ts';
+import { locate, TsbuildError } from '../errors.ts';
+import type { LayerEntries } from '../layer/entry.ts';
+import type { CopyStep, RunStep, Step, WorkdirStep } from '../plan/plan.ts';
+import type { LayerNeed } from '../unpacked/layer-library.ts';
+import { copyStepEntries, workdirStepEntries } from './copy-step.ts';
+import { withoutIgnored } from './ignored-paths.ts';
+import { filesOfMounts } from './run-mounts.ts';
+import { executeRunStep } from './run-step.ts';
+import type { StageContext } from './stage-context.ts';
+import { type StageState, treeOf, withLayer, withoutLayer } from './stage-state.ts';
+
+export interface StageRun {
+  readonly context: StageContext;
+  /** Where the steps of this stage begin in the build's numbering, and how many the build has. */
+  readonly numbering: { readonly first: number; readonly total: number };
+  readonly ignorePaths: readonly string[];
+  /** Opens the stage's rootfs; it is disposed of when the build ends, since later stages may read it. */
+  openRootfs(state: StageState): Promise<Rootfs>;
+  /** Waits for a free place to run a command. */
+  whenFree<T>(task: () => Promise<T>): Promise<T>;
+}
+
+/** `start`: the stage's base. */
+export async function runStage(start: StageState, run: StageRun): Promise<StageState> {
+  const { stage, signal } = run.context;
+  const lastRun = stage.steps.findLastIndex((step) => step.kind === 'run');
+  let state = start;
+  let rootfs: { readonly rootfs: Rootfs; readonly laid: number } | null = null;
+  for (const [position, step] of stage.steps.entries()) {
+    signal.throwIfAborted();
+    const need: LayerNeed = position < lastRun ? 'folder' : 'index';
+    state = await told(step, position, run, async (output) => {
+      if (step.kind === 'config') return withoutLayer(state, step.createdBy);
+      if (step.kind !== 'run') return layerStep(step, state, need, run);
+      // Before a place is taken: a step that holds one while it waits for another stage could wait for ever.
+      await filesOfMounts(step, run.context);
+      return run.whenFree(async () => {
+        const open: Rootfs = rootfs?.rootfs ?? (await run.openRootfs(state));
+        for (const material of state.materials.slice(rootfs?.laid ?? state.materials.length)) await open.lay(material, signal);
+        const next = await runStep(step, state, open, { need, run, output });
+        rootfs = { rootfs: open, laid: next.materials.length };
+        return next;
+      });
+    });
+  }
+  return state;
+}
+
+async function layerStep(step: CopyStep | WorkdirStep, state: StageState, need: LayerNeed, run: StageRun): Promise<StageState> {
+  const tree = treeOf(state);
+  const entries =
+    step.kind === 'copy' ? await copyStepEntries(step, tree, run.context) : await workdirStepEntries(step, tree, run.context);
+  return append(state, step, entries, need, run);
+}
+
+async function runStep(
+  step: RunStep,
+  state: StageState,
+  rootfs: Rootfs,
+  how: { readonly need: LayerNeed; readonly run: StageRun; output(chunk: Uint8Array): void },
+): Promise<StageState> {
+  const { context, ignorePaths } = how.run;
+  await executeRunStep(step, { rootfs, tree: treeOf(state), output: how.output }, context);
+  const changes = withoutIgnored(rootfs.changes(context.signal), ignorePaths);
+  const { layer, material } = await context.ports.layers.seal(changes, { format: state.format, need: 'index' }, context.signal);
+  for (const sink of context.ports.sinks) sink.offer(layer, context.signal);
+  return withLayer(state, layer, rootfs.adopt(material), step.createdBy, context.ports.now());
+}
+
+async function append(state: StageState, step: Step, entries: LayerEntries, need: LayerNeed, run: StageRun): Promise<StageState> {
+  const { ports, signal } = run.context;
+  const { layer, material } = await ports.layers.seal(entries, { format: state.format, need }, signal);
+  for (const sink of ports.sinks) sink.offer(layer, signal);
+  return withLayer(state, layer, material, step.createdBy, ports.now());
+}
+
+/** Reports a step's start, output and end, and gives its error the step's place in the Dockerfile. */
+async function told(step: Step, position: number, run: StageRun, work: (output: (chunk: Uint8Array) => void) => Promise<StageState>): Promise<StageState> {
+  const { stage, ports, signal } = run.context;
+  const { report } = ports;
+  const id = `${stage.index}.${position}`;
+  const began = performance.now();
+  const end = (state: 'done' | 'failed' | 'cancelled', layerBytes: number | null): void =>
+    report({ type: 'step-end', id, state, seconds: (performance.now() - began) / 1000, layerBytes });
+  report({
+    type: 'step-start',
+    id,
+    stage: stage.name ?? String(stage.index),
+    number: run.numbering.first + position,
+    total: run.numbering.total,
+    title: step.title,
+    at: step.at,
+  });
+  try {
+    const next = await work((chunk) => report({ type: 'step-output', id, chunk }));
+    end('done', step.kind === 'config' ? null : (next.layers.at(-1)?.descriptor.size ?? null));
+    return next;
+  } catch (error) {
+    end(signal.aborted && !(error instanceof TsbuildError) ? 'cancelled' : 'failed', null);
+    throw locate(error, step.at);
+  }
+}
+

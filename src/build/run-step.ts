@@ -1,0 +1,65 @@
+/** One RUN: its rootfs brought up to date, its user, environment and mounts resolved, its command run. */
+import type { RunMount, Rootfs } from '../backend/backend.ts';
+import { resolveUser } from '../copy/users.ts';
+import { TsbuildError } from '../errors.ts';
+import type { FileTree } from '../layer/tree.ts';
+import type { RunStep } from '../plan/plan.ts';
+import { openMounts } from './run-mounts.ts';
+import type { StageContext } from './stage-context.ts';
+import { readAccounts } from './tree-files.ts';
+
+/** BuildKit's name for the host of a RUN. */
+const HOSTNAME = 'buildkitsandbox';
+
+/** Runs the step in `rootfs`, which holds all layers of `tree`. Throws RUN_FAILED unless the command ends with 0. */
+export async function executeRunStep(
+  step: RunStep,
+  place: { readonly rootfs: Rootfs; readonly tree: FileTree; output(chunk: Uint8Array): void },
+  context: StageContext,
+): Promise<void> {
+  const { signal } = context;
+  const user = resolveUser(step.user, await readAccounts(place.tree, signal));
+  await using opened = await openMounts(step, context);
+  const given = [...step.env, ...step.proxyEnv, ...opened.env];
+  const env = given.some((pair) => pair.startsWith('HOME=')) ? given : [`HOME=${user.home}`, ...given];
+  const status = await place.rootfs.run(
+    {
+      argv: step.argv,
+      env,
+      cwd: step.cwd,
+      user: { uid: user.uid, gid: user.gid, groups: user.groups },
+      mounts: [...scriptMounts(step), ...opened.mounts],
+      network: step.network,
+      hostname: HOSTNAME,
+      output: place.output,
+    },
+    signal,
+  );
+  if (status.kind === 'code' && status.code === 0) return;
+  throw runFailed(step, status.kind === 'code' ? `exit code ${status.code}` : `killed by ${status.signal}`, status.kind === 'code' ? status.code : null);
+}
+
+/** Heredocs that begin with `#!` run as files that exist only while the step runs. */
+function scriptMounts(step: RunStep): RunMount[] {
+  return step.scripts.map(({ name, body }) => ({
+    type: 'file',
+    target: `/dev/pipes/${name}`,
+    bytes: Buffer.from(body),
+    mode: 0o755,
+    uid: 0,
+    gid: 0,
+  }));
+}
+
+function runFailed(step: RunStep, how: string, code: number | null): TsbuildError {
+  const command = step.argv.join(' ').replaceAll('\n', ' ⏎ ');
+  const shown = command.length > 200 ? `${command.slice(0, 200)}...` : command;
+  return new TsbuildError('RUN_FAILED', `the command "${shown}" failed: ${how}`, { hint: hintFor(code, how) });
+}
+
+function hintFor(code: number | null, how: string): string | undefined {
+  if (code === 127) return 'the shell did not find a command: is it installed in this image, and is its folder in PATH?';
+  if (code === 126) return 'the shell found the command but could not execute it: check its mode (chmod +x) and its first line';
+  if (how.includes('SIGKILL') || code === 137) return 'SIGKILL often means that memory ran out: look at the memory limit of this machine or container';
+  return undefined;
+}

@@ -1,0 +1,23 @@
+/** What the steps of one stage share: the ports, the plan, and the way to other stages and images. */
+import type { LayerMaterial } from '../backend/backend.ts';
+import type { Context } from '../context/context.ts';
+import type { FileTree } from '../layer/tree.ts';
+import type { Origin, Stage } from '../plan/plan.ts';
+import type { LayerNeed } from '../unpacked/layer-library.ts';
+import type { Ports } from './ports.ts';
+import type { StageState } from './stage-state.ts';
+
+/** Files that are taken from: a stage's or an image's layers, or the context. */
+export type OriginFiles =
+  | { readonly kind: 'context'; readonly context: Context }
+  | { readonly kind: 'layers'; readonly materials: readonly LayerMaterial[]; readonly tree: FileTree; readonly label: string };
+
+export interface StageContext {
+  readonly stage: Stage;
+  readonly ports: Ports;
+  readonly signal: AbortSignal;
+  /** The finished state of another stage. */
+  stageState(index: number): Promise<StageState>;
+  /** Resolves an origin; an image is pulled as far as `need` says. */
+  files(origin: Origin, need: LayerNeed): Promise<OriginFiles>;
+}

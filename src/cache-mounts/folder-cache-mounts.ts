@@ -1,0 +1,92 @@
+/**
+ * Cache mounts as folders below the cache folder, one per id, shared by all builds of this machine through flock(2):
+ * a killed build gives its locks back by dying. Semantics: BuildKit solver/llbsolver/mounts.
+ */
+import { createHash } from 'node:crypto';
+import { chmodSync, chownSync, closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { TsbuildError } from '../errors.ts';
+import { tryLock } from '../sys/flock.ts';
+import type { CacheMount, CacheMountRequest, CacheMounts } from './cache-mounts.ts';
+
+/** How often a folder that another run holds is asked for, in milliseconds. flock(2) that blocks would stop the whole process. */
+const RETRY_MS = 50;
+
+/** `folder` is made when first needed. */
+export function folderCacheMounts(folder: string): CacheMounts {
+  return {
+    async open(request, fill, signal) {
+      try {
+        mkdirSync(folder, { recursive: true });
+        return request.sharing === 'private' ? await openPrivate(folder, request, fill, signal) : await openNamed(folder, request, fill, signal);
+      } catch (cause) {
+        if (signal.aborted || cause instanceof TsbuildError) throw cause;
+        throw new TsbuildError('STORE_FAILED', `cannot open the cache mount "${request.id}": ${(cause as Error).message}`, { cause });
+      }
+    },
+  };
+}
+
+type Fill = ((folder: string) => Promise<void>) | null;
+
+async function openNamed(folder: string, request: CacheMountRequest, fill: Fill, signal: AbortSignal): Promise<CacheMount> {
+  const path = join(folder, keyOf(request.id));
+  const hold = request.sharing === 'locked' ? 'exclusive' : 'shared';
+  for (;;) {
+    const lock = await waitForLock(`${path}.lock`, hold, signal);
+    if (existsSync(path)) return held(path, lock);
+    closeSync(lock);
+    const maker = await waitForLock(`${path}.lock`, 'exclusive', signal);
+    try {
+      if (!existsSync(path)) await make(path, request, fill);
+    } finally {
+      closeSync(maker);
+    }
+  }
+}
+
+/** The first of `<id>`, `<id>.1`, ... that nobody uses. */
+async function openPrivate(folder: string, request: CacheMountRequest, fill: Fill, signal: AbortSignal): Promise<CacheMount> {
+  for (let n = 0; ; n++) {
+    signal.throwIfAborted();
+    const path = join(folder, keyOf(request.id) + (n === 0 ? '' : `.${n}`));
+    const lock = openSync(`${path}.lock`, 'a');
+    if (tryLock(lock, 'exclusive')) {
+      if (!existsSync(path)) await make(path, request, fill);
+      return held(path, lock);
+    }
+    closeSync(lock);
+  }
+}
+
+async function make(path: string, request: CacheMountRequest, fill: Fill): Promise<void> {
+  // Under a temporary name until it is complete: a build killed meanwhile leaves nothing that looks like a cache.
+  const fresh = `${path}.new`;
+  rmSync(fresh, { recursive: true, force: true });
+  mkdirSync(fresh);
+  if (fill !== null) await fill(fresh);
+  chownSync(fresh, request.uid, request.gid);
+  chmodSync(fresh, request.mode);
+  renameSync(fresh, path);
+}
+
+function held(hostPath: string, lock: number): CacheMount {
+  return { hostPath, [Symbol.dispose]: () => closeSync(lock) };
+}
+
+async function waitForLock(path: string, kind: 'shared' | 'exclusive', signal: AbortSignal): Promise<number> {
+  const lock = openSync(path, 'a');
+  while (!tryLock(lock, kind)) {
+    await sleep(RETRY_MS, undefined, { signal }).catch((reason: unknown) => {
+      closeSync(lock);
+      throw reason;
+    });
+  }
+  return lock;
+}
+
+/** Ids are paths or names of any length and any characters. */
+function keyOf(id: string): string {
+  return createHash('sha256').update(id).digest('hex').slice(0, 32);
+}
