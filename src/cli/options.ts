@@ -1,0 +1,97 @@
+/**
+ * What the user asked for on the command line, checked and resolved, as one frozen record grouped by area. Says nothing of
+ * how it is done: wire.ts turns it into ports.
+ */
+import type { IsolationName } from '../backend/backend.ts';
+import type { Platform } from '../image/platform.ts';
+import type { ReportOptions } from '../report/reporter.ts';
+
+/** Where the Dockerfile and the files it may copy are. */
+export interface SourceOptions {
+  /** Absolute folder of this machine, --context-sub-path applied. It exists. */
+  readonly contextFolder: string;
+  /** For messages: the context as the user wrote it, --context-sub-path joined. */
+  readonly contextLabel: string;
+  /** Absolute path of a readable file. */
+  readonly dockerfilePath: string;
+  /** For messages and error places: the Dockerfile as the user wrote it, relative to the context or the working folder. */
+  readonly dockerfileLabel: string;
+}
+
+/** What the image is made of. Feeds BuildRequest. */
+export interface ImageOptions {
+  readonly target: string | null;
+  readonly buildArgs: ReadonlyMap<string, string>;
+  readonly labels: ReadonlyMap<string, string>;
+  /** Null: the platform of this machine. */
+  readonly platform: Platform | null;
+}
+
+/** Where the image goes. At least one of the fields asks for something, or the build only checks that the Dockerfile works (--no-push). */
+export interface OutputOptions {
+  /** References in the user's order, each valid, without duplicates. They also name the image in `tarPath`. */
+  readonly destinations: readonly string[];
+  /** `never`: --no-push, or --tar-path, which Kaniko defines as "instead of pushing". */
+  readonly push: 'to-destinations' | 'never';
+  /** Absolute path of a `docker load` archive. */
+  readonly tarPath: string | null;
+  /** Absolute path of an OCI image layout folder. */
+  readonly ociLayoutPath: string | null;
+}
+
+/** Files that main.ts writes when the image is published, for the next step of a pipeline. All paths are absolute. */
+export interface ResultFileOptions {
+  readonly digestFile: string | null;
+  /** Lines of `name@digest`. */
+  readonly imageNameWithDigestFile: string | null;
+  /** Lines of `name:tag@digest`. */
+  readonly imageNameTagWithDigestFile: string | null;
+}
+
+export interface TransportOptions {
+  /** Plain HTTP is tried, whatever the host. */
+  readonly http: 'https-only' | 'http-allowed';
+  readonly certificates: 'verify' | 'accept-any';
+}
+
+export interface RegistryOptions {
+  /** --insecure, --skip-tls-verify. */
+  readonly push: TransportOptions;
+  /** --insecure-pull, --skip-tls-verify-pull. */
+  readonly pull: TransportOptions;
+  /** --insecure-registry: hosts (`host[:port]`) that may be spoken to in plain HTTP, for push and pull. */
+  readonly httpHosts: readonly string[];
+  /** --skip-tls-verify-registry: hosts whose certificate is not verified, for push and pull. */
+  readonly unverifiedHosts: readonly string[];
+  /** --registry-mirror: `host[:port][/path]`, tried in this order before docker.io. */
+  readonly mirrors: readonly string[];
+}
+
+export interface SecretOption {
+  readonly id: string;
+  readonly from: { readonly kind: 'file'; readonly path: string } | { readonly kind: 'env'; readonly name: string };
+}
+
+/** How and with what the steps run. */
+export interface ExecutionOptions {
+  /** `auto`: the first rung of the ladder that works here. */
+  readonly isolation: 'auto' | Extract<IsolationName, 'namespaces'>;
+  /** Absolute; null: the default place for this user. Holds layers, unpacked layers and cache mounts. */
+  readonly cacheDir: string | null;
+  /** --no-cache: no step may be answered from earlier builds. */
+  readonly layerCache: 'use' | 'ignore';
+  /** Ids are unique. */
+  readonly secrets: readonly SecretOption[];
+  /** Absolute paths inside the rootfs that a RUN's layer leaves out. */
+  readonly ignorePaths: readonly string[];
+}
+
+export interface BuildOptions {
+  readonly source: SourceOptions;
+  readonly image: ImageOptions;
+  readonly output: OutputOptions;
+  readonly resultFiles: ResultFileOptions;
+  readonly registry: RegistryOptions;
+  readonly execution: ExecutionOptions;
+  readonly report: ReportOptions;
+}
