@@ -1,0 +1,201 @@
+/**
+ * The flags of tsbuild as data: names, value kinds, help texts and groups. What a flag does to a build is in
+ * parse-command-line.ts; Kaniko's flags that tsbuild does not have are in kaniko-flags.ts.
+ */
+
+export type FlagKind =
+  /** `--flag`, `--flag=true`, `--flag=false`. */
+  | 'boolean'
+  /** Given twice, the last one counts. */
+  | 'value'
+  | 'list';
+
+export interface Flag {
+  /** Without dashes. */
+  readonly name: string;
+  readonly short?: string;
+  readonly kind: FlagKind;
+  /** What stands for the value in help. */
+  readonly value?: string;
+  readonly choices?: readonly string[];
+  readonly help: string;
+  readonly group: FlagGroup;
+  /** Shown by help as the default. */
+  readonly default?: string;
+  /** Old spellings that Kaniko accepts too. */
+  readonly aliases?: readonly string[];
+}
+
+export type FlagGroup = 'Source' | 'Build' | 'Output' | 'Registries' | 'Logs' | 'Kaniko compatibility';
+
+export const VERBOSITY_NAMES = ['panic', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const;
+
+/** In the order of `--help` and of the README's table. */
+export const FLAGS = [
+  {
+    name: 'context',
+    short: 'c',
+    kind: 'value',
+    value: 'folder',
+    group: 'Source',
+    default: '/workspace/ if it exists, else .',
+    help: 'Folder with the files that COPY and ADD may take; dir://FOLDER means the same.',
+  },
+  {
+    name: 'dockerfile',
+    short: 'f',
+    kind: 'value',
+    value: 'file',
+    group: 'Source',
+    default: 'Dockerfile',
+    help: 'Dockerfile to build, looked up in the context, then in the working folder.',
+  },
+  { name: 'context-sub-path', kind: 'value', value: 'folder', group: 'Source', help: 'Use only this folder inside the context.' },
+  { name: 'target', kind: 'value', value: 'stage', group: 'Build', help: 'Stage to build. Default: the last one.' },
+  {
+    name: 'build-arg',
+    kind: 'list',
+    value: 'name[=value]',
+    group: 'Build',
+    help: 'Value for an ARG. A name alone takes the value of the environment variable. Repeatable.',
+  },
+  { name: 'label', kind: 'list', value: 'name=value', group: 'Build', help: 'Label for the image. Repeatable.' },
+  {
+    name: 'secret',
+    kind: 'list',
+    value: 'id=..,src=..',
+    group: 'Build',
+    help: 'Secret for RUN --mount=type=secret: id=NAME,src=FILE or id=NAME,env=VARIABLE. Repeatable.',
+  },
+  {
+    name: 'platform',
+    kind: 'value',
+    value: 'os/arch',
+    group: 'Build',
+    aliases: ['custom-platform', 'customPlatform'],
+    help: "Platform of the image, such as linux/arm64. Default: this machine's. --custom-platform means the same.",
+  },
+  {
+    name: 'no-cache',
+    kind: 'boolean',
+    group: 'Build',
+    help: 'Run every step anew. This version has no layer cache yet, so every build does; caches of RUN --mount=type=cache stay.',
+  },
+  {
+    name: 'cache-dir',
+    kind: 'value',
+    value: 'folder',
+    group: 'Build',
+    help: 'Where pulled layers and caches of RUN --mount=type=cache are kept. Default: a folder of this user.',
+  },
+  {
+    name: 'ignore-path',
+    kind: 'list',
+    value: 'path',
+    group: 'Build',
+    help: 'Absolute path in the image whose changes by RUN are left out of layers. Repeatable.',
+  },
+  {
+    name: 'isolation',
+    kind: 'value',
+    value: 'how',
+    choices: ['auto', 'namespaces'],
+    default: 'auto',
+    group: 'Build',
+    help: 'What RUN steps run in.',
+  },
+  {
+    name: 'destination',
+    short: 'd',
+    kind: 'list',
+    value: 'reference',
+    group: 'Output',
+    help: 'Where to push the image, such as registry.example/team/app:1.2. Repeatable.',
+  },
+  { name: 'no-push', kind: 'boolean', group: 'Output', help: 'Build, but push nothing.' },
+  {
+    name: 'tar-path',
+    kind: 'value',
+    value: 'file',
+    group: 'Output',
+    aliases: ['tarPath'],
+    help: 'Write an archive for "docker load" instead of pushing; --destination is the name in it.',
+  },
+  { name: 'oci-layout-path', kind: 'value', value: 'folder', group: 'Output', help: 'Write an OCI image layout too.' },
+  { name: 'digest-file', kind: 'value', value: 'file', group: 'Output', help: "Write the image's digest to this file." },
+  {
+    name: 'image-name-with-digest-file',
+    kind: 'value',
+    value: 'file',
+    group: 'Output',
+    help: 'Write a line "name@digest" for each destination.',
+  },
+  {
+    name: 'image-name-tag-with-digest-file',
+    kind: 'value',
+    value: 'file',
+    group: 'Output',
+    help: 'Write a line "name:tag@digest" for each destination.',
+  },
+  { name: 'registry-mirror', kind: 'list', value: 'host', group: 'Registries', help: 'Ask this mirror before docker.io. Repeatable.' },
+  { name: 'insecure', kind: 'boolean', group: 'Registries', help: 'Push over plain HTTP.' },
+  { name: 'insecure-pull', kind: 'boolean', group: 'Registries', help: 'Pull over plain HTTP.' },
+  {
+    name: 'insecure-registry',
+    kind: 'list',
+    value: 'host',
+    group: 'Registries',
+    help: 'Push to and pull from this registry over plain HTTP. Repeatable.',
+  },
+  { name: 'skip-tls-verify', kind: 'boolean', group: 'Registries', help: 'Push without verifying certificates.' },
+  { name: 'skip-tls-verify-pull', kind: 'boolean', group: 'Registries', help: 'Pull without verifying certificates.' },
+  {
+    name: 'skip-tls-verify-registry',
+    kind: 'list',
+    value: 'host',
+    group: 'Registries',
+    help: "Do not verify this registry's certificate. Repeatable.",
+  },
+  {
+    name: 'progress',
+    kind: 'value',
+    value: 'style',
+    choices: ['auto', 'tty', 'plain', 'json', 'quiet'],
+    default: 'auto',
+    group: 'Logs',
+    help: 'How the build is shown. auto: tty on a terminal, else plain.',
+  },
+  {
+    name: 'verbosity',
+    short: 'v',
+    kind: 'value',
+    value: 'level',
+    choices: VERBOSITY_NAMES,
+    default: 'info',
+    group: 'Logs',
+    help: 'How much is said.',
+  },
+  {
+    name: 'log-format',
+    kind: 'value',
+    value: 'format',
+    choices: ['text', 'color', 'json'],
+    group: 'Logs',
+    help: 'text: never colors; color: always colors; json: one JSON object per event.',
+  },
+  { name: 'log-timestamp', kind: 'boolean', group: 'Logs', help: 'Begin each log line with the time.' },
+  {
+    name: 'force',
+    kind: 'boolean',
+    group: 'Kaniko compatibility',
+    help: 'Accepted, without effect: tsbuild never writes into the root file system it runs in, so there is nothing to force.',
+  },
+  {
+    name: 'cleanup',
+    kind: 'boolean',
+    group: 'Kaniko compatibility',
+    help: 'Accepted, without effect: a build leaves no files behind outside --cache-dir, so there is nothing to clean up.',
+  },
+] as const satisfies readonly Flag[];
+
+export type FlagName = (typeof FLAGS)[number]['name'];

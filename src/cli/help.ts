@@ -1,0 +1,42 @@
+/** The text of `--help`, and the README's table of flags: both from the same list, so that they cannot differ. */
+import { FLAGS, type Flag } from './flags.ts';
+import { flagsProgram } from './read-flags.ts';
+
+const INTRODUCTION = 'Builds container images from Dockerfiles without a daemon.';
+
+const EXAMPLES = [
+  'Examples:',
+  '  tsbuild -d registry.example/team/app:1.2                 build . and push',
+  '  tsbuild -c app -f app/Dockerfile.prod --no-push          build only',
+  '  tsbuild -d app:dev --tar-path app.tar                    for "docker load"',
+  '',
+  'Results go to stdout, one "reference@digest" per line; everything else to stderr.',
+  'Exit codes: 0 built, 1 failed, 2 wrong command line, 130 interrupted.',
+  '',
+].join('\n');
+
+/** For a terminal `columns` wide. */
+export function helpText(columns: number): string {
+  const program = flagsProgram({ given: () => undefined, unsupported: () => undefined });
+  program
+    .usage('[flags]')
+    .description(INTRODUCTION)
+    .configureHelp({
+      helpWidth: Math.max(60, Math.min(columns, 110)),
+      // Flags without a short name line up with those that have one.
+      optionTerm: (option) => (option.short === undefined ? '    ' : '') + option.flags.replace(' [bool]', ''),
+    });
+  return `${program.helpInformation()}\n${EXAMPLES}`;
+}
+
+/** A Markdown table of all flags. */
+export function flagsTable(): string {
+  const rows = (FLAGS as readonly Flag[]).map((flag) => {
+    const value = flag.kind === 'boolean' ? '' : ` <${flag.value ?? 'value'}>`;
+    const short = flag.short === undefined ? '' : `, \`-${flag.short}\``;
+    const choices = flag.choices === undefined ? '' : ` One of ${flag.choices.join(', ')}.`;
+    const standard = flag.default === undefined ? '' : ` Default: ${flag.default}.`;
+    return `| \`--${flag.name}${value}\`${short} | ${flag.help}${choices}${standard} |`;
+  });
+  return ['| flag | meaning |', '|---|---|', ...rows].join('\n');
+}

@@ -1,0 +1,66 @@
+/**
+ * Kaniko's flags that tsbuild does not have: of the archived project up to 1.24 and of its living fork. They are known, so
+ * that the answer is "not supported yet" and not "unknown", and so that their values are not taken for something else.
+ */
+
+/** Kaniko's flags that take no value. */
+const BOOLEANS = [
+  'cache',
+  'cache-copy-layers',
+  'cache-run-layers',
+  'compressed-caching',
+  'dryrun',
+  'force-build-metadata',
+  'ignore-var-run',
+  'materialize',
+  'no-push-cache',
+  'pre-cleanup',
+  'preserve-context',
+  'push-ignore-immutable-tag-errors',
+  'reproducible',
+  'single-snapshot',
+  'skip-default-registry-fallback',
+  'skip-push-permission-check',
+  'skip-unused-stages',
+  'use-new-run',
+  'whitelist-var-run',
+] as const;
+
+const VALUES = [
+  'annotation',
+  'azure-container-registry-config',
+  'bucket',
+  'cache-repo',
+  'cache-ttl',
+  'compression',
+  'compression-level',
+  'credential-helpers',
+  'git',
+  'image-download-retry',
+  'image-format',
+  'image-fs-extract-retry',
+  'kaniko-dir',
+  'push-retry',
+  'push-retry-backoff-multiplier',
+  'push-retry-initial-delay',
+  'push-retry-max-delay',
+  'registry-certificate',
+  'registry-client-cert',
+  'registry-map',
+  'snapshot-mode',
+  'snapshotMode',
+] as const;
+
+export interface UnsupportedFlag {
+  readonly name: string;
+  readonly short?: string;
+  readonly kind: 'boolean' | 'value';
+}
+
+export const UNSUPPORTED_KANIKO_FLAGS: readonly UnsupportedFlag[] = [
+  ...BOOLEANS.map((name) => ({ name, kind: 'boolean' as const })),
+  ...VALUES.map((name) => (name === 'bucket' ? { name, short: 'b', kind: 'value' as const } : { name, kind: 'value' as const })),
+];
+
+/** Environment variables that change what Kaniko builds and that tsbuild does not act on. */
+export const UNSUPPORTED_KANIKO_VARIABLES = ['KANIKO_REGISTRY_MAP', 'KANIKO_SKIP_DEFAULT_REGISTRY_FALLBACK'] as const;

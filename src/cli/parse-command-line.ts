@@ -1,0 +1,226 @@
+/**
+ * argv -> BuildOptions, with every fault of the line at once. Looks at the file system only to see that the context, the
+ * Dockerfile and secret files are there. Names and meanings of flags are Kaniko's where Kaniko has them.
+ */
+import { isAbsolute, posix, resolve } from 'node:path';
+import { parsePlatform } from '../image/platform.ts';
+import { formatReference, parseReference, withDefaultTag } from '../image/reference.ts';
+import { UNSUPPORTED_KANIKO_VARIABLES } from './kaniko-flags.ts';
+import type {
+  BuildOptions,
+  ExecutionOptions,
+  ImageOptions,
+  OutputOptions,
+  RegistryOptions,
+  ResultFileOptions,
+  SecretOption,
+} from './options.ts';
+import { parseSecret } from './parse-secret.ts';
+import { collectProblems, type Problems } from './problems.ts';
+import { type GivenFlags, readFlags } from './read-flags.ts';
+import { resolveReport } from './resolve-report.ts';
+import { resolveSource } from './resolve-source.ts';
+
+/** What a command line means depends on where it is typed. */
+export interface CommandLineWorld {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Absolute. */
+  readonly cwd: string;
+  readonly stderr: 'terminal' | 'pipe';
+}
+
+export type CommandLine =
+  | { readonly asks: 'help' }
+  | { readonly asks: 'version' }
+  | { readonly asks: 'build'; readonly options: BuildOptions };
+
+/** `argv` without node and script. Throws TsbuildErrors (USAGE, NOT_SUPPORTED, REFERENCE_INVALID, ...): exit code 2. */
+export function parseCommandLine(argv: readonly string[], world: CommandLineWorld): CommandLine {
+  const problems = collectProblems();
+  const flags = readFlags(argv, problems);
+  if (flags.asks !== 'build') return { asks: flags.asks };
+  for (const name of UNSUPPORTED_KANIKO_VARIABLES) {
+    if (world.env[name]) problems.add('NOT_SUPPORTED', `not supported yet: the variable ${name}`, `unset ${name}`);
+  }
+  const source = resolveSource(
+    {
+      context: flags.value('context'),
+      contextSubPath: flags.value('context-sub-path'),
+      dockerfile: flags.value('dockerfile'),
+      cwd: world.cwd,
+    },
+    problems,
+  );
+  const noPush = flags.boolean('no-push') ?? booleanVariable('KANIKO_NO_PUSH', world, problems);
+  const parts = {
+    image: imageOptions(flags, world, problems),
+    output: outputOptions(flags, noPush, world, problems),
+    resultFiles: resultFileOptions(flags, world),
+    registry: registryOptions(flags, world, problems),
+    execution: executionOptions(flags, world, problems),
+    report: resolveReport(
+      {
+        progress: flags.value('progress'),
+        logFormat: flags.value('log-format'),
+        verbosity: flags.value('verbosity'),
+        logTimestamp: flags.boolean('log-timestamp') ?? false,
+        env: world.env,
+        stderr: world.stderr,
+      },
+      problems,
+    ),
+  };
+  problems.throwIfAny();
+  if (source === undefined) throw new Error('the source is missing although nothing is wrong with the command line');
+  return { asks: 'build', options: freeze({ source, ...parts }) };
+}
+
+function imageOptions(flags: GivenFlags, world: CommandLineWorld, problems: Problems): ImageOptions {
+  const buildArgs = new Map<string, string>();
+  for (const text of flags.list('build-arg')) {
+    const [name, value] = splitPair(text);
+    if (name === '') {
+      problems.usage(`--build-arg "${text}" has no name`, 'write --build-arg NAME=VALUE');
+      continue;
+    }
+    // Docker: without a value the environment's, and no argument at all when that is unset.
+    const found = value ?? world.env[name];
+    if (found !== undefined) buildArgs.set(name, found);
+  }
+  const labels = new Map<string, string>();
+  for (const text of flags.list('label')) {
+    const [name, value] = splitPair(text);
+    if (name === '' || value === undefined) problems.usage(`--label "${text}" is not NAME=VALUE`, 'write --label NAME=VALUE');
+    else labels.set(name, value);
+  }
+  const platform = flags.value('platform');
+  if (platform?.includes(','))
+    problems.add('NOT_SUPPORTED', 'not supported yet: several platforms in one build', 'build once for each platform');
+  return {
+    target: flags.value('target') ?? null,
+    buildArgs,
+    labels,
+    platform:
+      platform === undefined || platform.includes(',') ? null : (problems.attempt('--platform', () => parsePlatform(platform)) ?? null),
+  };
+}
+
+function outputOptions(flags: GivenFlags, noPush: boolean, world: CommandLineWorld, problems: Problems): OutputOptions {
+  const destinations = new Set<string>();
+  for (const text of flags.list('destination')) {
+    const reference = problems.attempt('--destination', () => parseReference(text));
+    if (reference === undefined) continue;
+    if (reference.digest !== undefined) {
+      problems.usage(`--destination ${text} has a digest`, 'a digest is known only after the build; give a tag');
+      continue;
+    }
+    destinations.add(formatReference(withDefaultTag(reference)));
+  }
+  const tarPath = absolute(flags.value('tar-path'), world);
+  const none = flags.list('destination').length === 0;
+  if (none && tarPath !== null) {
+    problems.usage('--tar-path needs a --destination: the archive holds the image under that name', 'add --destination NAME:TAG');
+  } else if (none && !noPush) {
+    problems.usage('there is no --destination', 'add --destination REGISTRY/NAME:TAG to push, or --no-push to build only');
+  }
+  for (const name of ['image-name-with-digest-file', 'image-name-tag-with-digest-file'] as const) {
+    if (none && flags.value(name) !== undefined) problems.usage(`--${name} needs a --destination`, 'add --destination REGISTRY/NAME:TAG');
+  }
+  return {
+    destinations: [...destinations],
+    push: noPush || tarPath !== null ? 'never' : 'to-destinations',
+    tarPath,
+    ociLayoutPath: absolute(flags.value('oci-layout-path'), world),
+  };
+}
+
+function resultFileOptions(flags: GivenFlags, world: CommandLineWorld): ResultFileOptions {
+  return {
+    digestFile: absolute(flags.value('digest-file'), world),
+    imageNameWithDigestFile: absolute(flags.value('image-name-with-digest-file'), world),
+    imageNameTagWithDigestFile: absolute(flags.value('image-name-tag-with-digest-file'), world),
+  };
+}
+
+function registryOptions(flags: GivenFlags, world: CommandLineWorld, problems: Problems): RegistryOptions {
+  const fromEnvironment = world.env['KANIKO_REGISTRY_MIRROR'];
+  const mirrors = [...flags.list('registry-mirror'), ...(fromEnvironment ? [fromEnvironment] : [])];
+  for (const mirror of mirrors) {
+    if (/:\/\//.test(mirror) || mirror === '')
+      problems.usage(`--registry-mirror "${mirror}" is not a host`, 'write host, host:port or host/path, without https://');
+  }
+  return {
+    push: {
+      http: flags.boolean('insecure') ? 'http-allowed' : 'https-only',
+      certificates: flags.boolean('skip-tls-verify') ? 'accept-any' : 'verify',
+    },
+    pull: {
+      http: flags.boolean('insecure-pull') ? 'http-allowed' : 'https-only',
+      certificates: flags.boolean('skip-tls-verify-pull') ? 'accept-any' : 'verify',
+    },
+    httpHosts: hosts('insecure-registry', flags, problems),
+    unverifiedHosts: hosts('skip-tls-verify-registry', flags, problems),
+    mirrors,
+  };
+}
+
+function hosts(name: 'insecure-registry' | 'skip-tls-verify-registry', flags: GivenFlags, problems: Problems): readonly string[] {
+  const found = flags.list(name);
+  for (const host of found) {
+    if (host === '' || host.includes('/'))
+      problems.usage(`--${name} "${host}" is not a host`, 'write host or host:port, without http:// and path');
+  }
+  return found;
+}
+
+function executionOptions(flags: GivenFlags, world: CommandLineWorld, problems: Problems): ExecutionOptions {
+  const secrets = new Map<string, SecretOption>();
+  for (const text of flags.list('secret')) {
+    const secret = problems.attempt('--secret', () => parseSecret(text, world));
+    if (secret === undefined) continue;
+    if (secrets.has(secret.id)) problems.usage(`--secret has the id "${secret.id}" twice`, 'give each secret its own id');
+    secrets.set(secret.id, secret);
+  }
+  const ignorePaths: string[] = [];
+  for (const path of flags.list('ignore-path')) {
+    const clean = posix.normalize(path).replace(/(?<=.)\/$/, '');
+    if (!isAbsolute(path))
+      problems.usage(`--ignore-path "${path}" is not absolute`, `paths in the image begin with "/": write --ignore-path /${path}`);
+    else if (clean === '/') problems.usage('--ignore-path / would leave out everything', 'name a folder or file below /');
+    else ignorePaths.push(clean);
+  }
+  return {
+    isolation: flags.value('isolation') === 'namespaces' ? 'namespaces' : 'auto',
+    cacheDir: absolute(flags.value('cache-dir'), world),
+    layerCache: flags.boolean('no-cache') ? 'ignore' : 'use',
+    secrets: [...secrets.values()],
+    ignorePaths,
+  };
+}
+
+/** `NAME=value` in two; value undefined without `=`. */
+function splitPair(text: string): readonly [string, string | undefined] {
+  const equals = text.indexOf('=');
+  return equals < 0 ? [text, undefined] : [text.slice(0, equals), text.slice(equals + 1)];
+}
+
+function absolute(path: string | undefined, world: CommandLineWorld): string | null {
+  return path === undefined ? null : resolve(world.cwd, path);
+}
+
+/** Kaniko takes some settings from variables, written like Go's strconv.ParseBool takes them. */
+function booleanVariable(name: string, world: CommandLineWorld, problems: Problems): boolean {
+  const word = world.env[name] ?? '';
+  if (/^(?:1|t|true)$/i.test(word)) return true;
+  if (word !== '' && !/^(?:0|f|false)$/i.test(word))
+    problems.usage(`the variable ${name} is true or false, not "${word}"`, `export ${name}=true`);
+  return false;
+}
+
+/** Frozen through all plain objects and arrays. */
+function freeze<T extends object>(value: T): T {
+  for (const part of Object.values(value)) {
+    if (typeof part === 'object' && part !== null && !(part instanceof Map)) freeze(part as object);
+  }
+  return Object.freeze(value);
+}
