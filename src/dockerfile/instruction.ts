@@ -5,8 +5,24 @@
 import type { SourceRange, TsbuildError } from '../errors.ts';
 
 export type Keyword =
-  | 'ADD' | 'ARG' | 'CMD' | 'COPY' | 'ENTRYPOINT' | 'ENV' | 'EXPOSE' | 'FROM' | 'HEALTHCHECK' | 'LABEL'
-  | 'MAINTAINER' | 'ONBUILD' | 'RUN' | 'SHELL' | 'STOPSIGNAL' | 'USER' | 'VOLUME' | 'WORKDIR';
+  | 'ADD'
+  | 'ARG'
+  | 'CMD'
+  | 'COPY'
+  | 'ENTRYPOINT'
+  | 'ENV'
+  | 'EXPOSE'
+  | 'FROM'
+  | 'HEALTHCHECK'
+  | 'LABEL'
+  | 'MAINTAINER'
+  | 'ONBUILD'
+  | 'RUN'
+  | 'SHELL'
+  | 'STOPSIGNAL'
+  | 'USER'
+  | 'VOLUME'
+  | 'WORKDIR';
 
 /** `--name=value`; value null for a bare `--name`. Quotes and escapes of the word are already taken off. */
 export interface Flag {
@@ -19,6 +35,8 @@ export interface Heredoc {
   readonly name: string;
   /** Verbatim, each line with its newline; leading tabs are off for `<<-`. */
   readonly body: string;
+  /** The body as written, also for `<<-`: what ONBUILD stores in the image. */
+  readonly raw: string;
   /** False when the delimiter was quoted. */
   readonly expand: boolean;
   /** The fd number before `<<`, usually ''. */
@@ -64,15 +82,7 @@ export interface ParsedDockerfile {
   readonly warnings: readonly TsbuildError[];
 }
 
-/**
- * parse.ts     parseDockerfile(bytes: Uint8Array, file: string): ParsedDockerfile
- *                  throws TsbuildErrors (DOCKERFILE_SYNTAX) with every fault of the file.
- *              parseTrigger(text: string, from: string, escape): Instruction   for ONBUILD texts of a base image's config
- * expand.ts    expandWord(word: string, scope: Scope): string            quotes off, one word out
- *              expandWords(text: string, scope: Scope): string[]         splits after expansion (EXPOSE, VOLUME)
- *              expandHeredoc(body: string, scope: Scope): string         quotes kept
- *              splitPairs(args: string, escape): ...                     ENV, LABEL, ARG words
- */
+/** The variables an expansion sees (expand.ts). */
 export interface Scope {
   readonly escape: '\\' | '`';
   /** undefined: unset. */

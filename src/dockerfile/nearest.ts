@@ -1,0 +1,49 @@
+/**
+ * "Did you mean": the candidate that is nearest to a mistyped word. Case does not count, a swap of neighbours counts as
+ * one change. Knows nothing of Dockerfiles.
+ */
+
+/** Words longer than this are no typing mistakes, and the comparison's cost grows with the square of the length. */
+const LONGEST_WORD = 64;
+
+/**
+ * The candidate with the fewest changes from `word`, the first of equals; undefined when none is near: at most half of
+ * the longer word's characters may differ, three at most.
+ */
+export function nearest<T extends string>(word: string, candidates: Iterable<T>): T | undefined {
+  if (word.length > LONGEST_WORD) return undefined;
+  const wanted = word.toLowerCase();
+  let best: T | undefined;
+  let fewest = Number.POSITIVE_INFINITY;
+  for (const candidate of candidates) {
+    const changes = distance(wanted, candidate.toLowerCase());
+    const allowed = Math.min(3, Math.floor(Math.max(wanted.length, candidate.length) / 2));
+    if (changes > allowed || changes >= fewest) continue;
+    best = candidate;
+    fewest = changes;
+  }
+  return best;
+}
+
+/** Optimal string alignment distance: insertions, deletions, replacements and swaps of neighbours. */
+function distance(a: string, b: string): number {
+  let beforeLast: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const same = a.charAt(i - 1) === b.charAt(j - 1);
+      let cost = Math.min(cell(last, j) + 1, cell(row, j - 1) + 1, cell(last, j - 1) + (same ? 0 : 1));
+      const swapped = i > 1 && j > 1 && a.charAt(i - 1) === b.charAt(j - 2) && a.charAt(i - 2) === b.charAt(j - 1);
+      if (swapped) cost = Math.min(cost, cell(beforeLast, j - 2) + 1);
+      row.push(cost);
+    }
+    beforeLast = last;
+    last = row;
+  }
+  return cell(last, b.length);
+}
+
+function cell(row: readonly number[], index: number): number {
+  return row[index] ?? Number.POSITIVE_INFINITY;
+}

@@ -1,0 +1,216 @@
+/**
+ * A Dockerfile as instructions with every fault of the file reported at once. No variable is expanded, nothing is read
+ * but the text given. Reference: BuildKit frontend/dockerfile/parser (behaviour).
+ */
+import { type SourceRange, TsbuildErrors } from '../errors.ts';
+import { checkArguments } from './checks.ts';
+import { readDirectives } from './directives.ts';
+import { type Findings, noFindings, type Reporter, reporter, syntaxError } from './findings.ts';
+import { findHeredocs, type HeredocStart, readHeredoc } from './heredoc.ts';
+import type { Heredoc, Instruction, Keyword, ParsedDockerfile, ParserDirectives } from './instruction.ts';
+import { type DockerfileText, type LogicalLine, readLogicalLine, readText, splitText } from './lines.ts';
+import { type Draft, parseLine, readTrigger, type UnknownDraft } from './parse-line.ts';
+import { checkStages, type Outline } from './stages.ts';
+import { shown } from './visible.ts';
+
+/**
+ * Parses a Dockerfile. `file` is the name for messages. Throws TsbuildErrors (DOCKERFILE_SYNTAX) with every fault, each
+ * with its place, in the order of the lines.
+ */
+export function parseDockerfile(bytes: Uint8Array, file: string): ParsedDockerfile {
+  const text = readText(bytes, file);
+  const findings = noFindings();
+  const directives = readDirectives(text.source, findings);
+  const instructions: Instruction[] = [];
+  const outline: Outline[] = [];
+  let hintForUnknown: string | undefined;
+  let index = 0;
+  for (;;) {
+    const line = readLogicalLine(text.source, index, directives.escape);
+    if (line === undefined) break;
+    const result = readInstruction({ text, line, escape: directives.escape, findings, hintForUnknown, role: 'instruction' });
+    index = result.next;
+    outline.push(result.outline);
+    if (result.instruction !== undefined) {
+      instructions.push(result.instruction);
+      hintForUnknown = hintAfter(result.instruction);
+    }
+  }
+  checkStages(outline, file, findings);
+  throwErrors(findings);
+  return { source: text.source, directives, instructions, warnings: inOrder(findings.warnings) };
+}
+
+/**
+ * Parses an ONBUILD text of a base image's config, which is one instruction, with heredoc bodies on the lines after it.
+ * `from` stands for the file's name in messages. Throws TsbuildErrors (DOCKERFILE_SYNTAX).
+ */
+export function parseTrigger(text: string, from: string, escape: ParserDirectives['escape']): Instruction {
+  const lines = splitText(text, from);
+  const findings = noFindings();
+  const whole = { file: from, startLine: 1, endLine: Math.max(1, lines.source.lines.length) };
+  const line = readLogicalLine(lines.source, 0, escape);
+  const result = line && readInstruction({ text: lines, line, escape, findings, hintForUnknown: undefined, role: 'trigger' });
+  if (result === undefined) findings.errors.push(syntaxError({ message: 'the ONBUILD trigger is empty' }, whole));
+  else if (readLogicalLine(lines.source, result.next, escape) !== undefined) {
+    findings.errors.push(syntaxError({ message: 'the ONBUILD trigger is more than one instruction' }, whole));
+  }
+  throwErrors(findings);
+  if (result?.instruction === undefined) throw new Error('a trigger that is no instruction went unreported');
+  return result.instruction;
+}
+
+interface Reading {
+  readonly text: DockerfileText;
+  readonly line: LogicalLine;
+  readonly escape: ParserDirectives['escape'];
+  readonly findings: Findings;
+  readonly hintForUnknown: string | undefined;
+  readonly role: 'instruction' | 'trigger';
+}
+
+interface Read {
+  readonly instruction: Instruction | undefined;
+  readonly outline: Outline;
+  /** Index of the physical line after it. */
+  readonly next: number;
+}
+
+function readInstruction(reading: Reading): Read {
+  const { text, line, findings, hintForUnknown, role } = reading;
+  const report = reporter(findings, line.place);
+  const file = text.source.file;
+  if (line.text === '') report.error({ message: 'a line continuation that continues nothing', hint: 'Remove it.' }, 0, 1);
+  const context = { report, hintForUnknown };
+  const draft =
+    line.text === '' ? NOTHING : role === 'trigger' ? (readTrigger(line.text, 0, context) ?? NOTHING) : parseLine(line.text, 0, context);
+  if (draft.kind === 'unknown') {
+    const next = line.text === '' ? line.next : skipBodies(reading, draft);
+    return { instruction: undefined, outline: { keyword: draft.meant, at: rangeOf(file, line, next) }, next };
+  }
+  warnOfBlankLines(file, line, draft.keyword, findings);
+  const { heredocs, next } = readBodies(reading, draft, report);
+  const at = rangeOf(file, line, next);
+  const instruction = complete({ draft, text: line.text, at, heredocs });
+  checkDraft(draft, heredocs, reading.escape, report);
+  return { instruction, outline: { keyword: draft.keyword, at }, next };
+}
+
+const NOTHING: UnknownDraft = { kind: 'unknown', meant: undefined };
+
+function rangeOf(file: string, line: LogicalLine, next: number): SourceRange {
+  return { file, startLine: line.startLine, endLine: next };
+}
+
+interface Completion {
+  readonly draft: Draft;
+  readonly text: string;
+  readonly at: SourceRange;
+  readonly heredocs: readonly Heredoc[];
+}
+
+function complete({ draft, text, at, heredocs }: Completion): Instruction {
+  const { keyword, flags, args, json, trigger, keywordOffset } = draft;
+  return {
+    keyword,
+    at,
+    text: text.slice(keywordOffset),
+    flags,
+    args,
+    json,
+    heredocs,
+    trigger: trigger === null ? null : complete({ draft: trigger, text, at, heredocs }),
+  };
+}
+
+function checkDraft(draft: Draft, heredocs: readonly Heredoc[], escape: ParserDirectives['escape'], report: Reporter): void {
+  const { keyword, flags, args, json, keywordOffset, argsOffset } = draft;
+  checkArguments({ instruction: { keyword, flags, args, json, heredocs }, escape, keywordOffset, argsOffset, report });
+  if (draft.trigger !== null) checkDraft(draft.trigger, heredocs, escape, report);
+}
+
+/** The instruction whose words may open heredocs. */
+function heredocOwner(draft: Draft): Draft | undefined {
+  const owner = draft.trigger ?? draft;
+  const takesThem = owner.keyword === 'RUN' || owner.keyword === 'COPY' || owner.keyword === 'ADD';
+  return takesThem && owner.json === null ? owner : undefined;
+}
+
+function readBodies(reading: Reading, draft: Draft, report: Reporter): { readonly heredocs: readonly Heredoc[]; readonly next: number } {
+  const { text, line } = reading;
+  const owner = heredocOwner(draft);
+  const heredocs: Heredoc[] = [];
+  let { next } = line;
+  if (owner === undefined) return { heredocs, next };
+  for (const start of findHeredocs(owner.args)) {
+    const result = readHeredoc(text.rawLines, next, start);
+    const offset = owner.argsOffset + start.offset;
+    if (result !== undefined) {
+      heredocs.push(result.heredoc);
+      next = result.next;
+      if (owner.keyword !== 'RUN') warnOfEscapedDelimiter(start, offset, report);
+    } else if (owner.keyword !== 'RUN' || !isShift(start)) {
+      const hint = unterminatedHint(text, next, start.name);
+      report.error({ message: `the heredoc ${shown(start.word)} has no end`, hint }, offset, start.word.length);
+      // All that follows may be its body: reading it as instructions would report nonsense.
+      return { heredocs, next: text.source.lines.length };
+    }
+  }
+  return { heredocs, next };
+}
+
+/** `$((1 << 3))` shifts to the left. Only asked when no line ends the heredoc; BuildKit fails there. */
+function isShift(start: HeredocStart): boolean {
+  return start.arithmetic || /^\d/.test(start.name);
+}
+
+function unterminatedHint({ source }: DockerfileText, from: number, name: string): string {
+  const near = source.lines.findIndex((line, index) => index >= from && line.trim() === name);
+  const wanted = `A line with nothing but ${shown(name)} ends it`;
+  return near < 0 ? `${wanted}.` : `${wanted}; line ${near + 1} has blanks around that.`;
+}
+
+function warnOfEscapedDelimiter(start: HeredocStart, offset: number, report: Reporter): void {
+  if (!start.expand || !start.word.includes('\\')) return;
+  const hint = `Write <<'${shown(start.name)}' to keep them.`;
+  report.warn({ message: `the body of ${shown(start.word)} has its variables expanded, unlike in sh`, hint }, offset, start.word.length);
+}
+
+/** An unknown instruction that was meant to be RUN, COPY or ADD: its heredocs' bodies are no instructions either. */
+function skipBodies({ text, line, escape }: Reading, { meant }: UnknownDraft): number {
+  if (meant === undefined) return line.next;
+  const silent = reporter(noFindings(), line.place);
+  const rest = line.text.slice(line.text.search(/[\t\v\f\r ]|$/));
+  const draft = parseLine(`${meant}${rest}`, 0, { report: silent, hintForUnknown: undefined });
+  if (draft.kind === 'unknown') return line.next;
+  return readBodies({ text, line, escape, findings: noFindings(), hintForUnknown: undefined, role: 'instruction' }, draft, silent).next;
+}
+
+function warnOfBlankLines(file: string, line: LogicalLine, keyword: Keyword, findings: Findings): void {
+  const [first] = line.blankLines;
+  if (first === undefined) return;
+  const fault = {
+    message: `a blank line does not end ${keyword}: it goes on after it`,
+    hint: 'Remove the blank line, or the continuation before it.',
+  };
+  findings.warnings.push(syntaxError(fault, { file, startLine: first, endLine: first }));
+}
+
+/** What an unknown instruction after this one probably is. */
+function hintAfter({ keyword, args, heredocs }: Instruction): string {
+  const glued = keyword === 'RUN' && heredocs.length === 0 ? /[^\s<\d]<<-?["']?\w+/.exec(args.slice(0, 4096)) : null;
+  if (glued !== null)
+    return `Docker sees a heredoc only with a blank before the <<: ${shown(glued[0].slice(0, 1))} ${shown(glued[0].slice(1))}`;
+  return `If it goes on with the ${keyword} above, that line must end with the escape character.`;
+}
+
+function throwErrors({ errors }: Findings): void {
+  const [first, ...rest] = inOrder(errors);
+  if (first !== undefined) throw new TsbuildErrors([first, ...rest]);
+}
+
+function inOrder<T extends { readonly at: SourceRange | undefined }>(errors: readonly T[]): readonly T[] {
+  const line = (error: T): number => error.at?.startLine ?? 0;
+  const column = (error: T): number => error.at?.column ?? 0;
+  return errors.toSorted((a, b) => line(a) - line(b) || column(a) - column(b));
+}

@@ -1,0 +1,101 @@
+/**
+ * Patterns of `${name#pattern}` and its kin: `*`, `?` and escaped characters; brackets are literal, as in BuildKit.
+ * Matching follows all possibilities at once, so its time is at most value length times pattern length per start.
+ */
+import { TsbuildError } from '../errors.ts';
+import { shown } from './visible.ts';
+
+type Token = { readonly kind: 'one' } | { readonly kind: 'many' } | { readonly kind: 'char'; readonly char: string };
+
+export type Pattern = readonly Token[];
+export type Reach = 'shortest' | 'longest';
+
+/** Throws TsbuildError (DOCKERFILE_SEMANTICS) when the pattern ends with a lone escape character. */
+export function compilePattern(text: string, escape: string): Pattern {
+  const tokens: Token[] = [];
+  const chars = Array.from(text);
+  for (let at = 0; at < chars.length; at++) {
+    const char = chars[at] ?? '';
+    if (char === '*') tokens.push({ kind: 'many' });
+    else if (char === '?') tokens.push({ kind: 'one' });
+    else if (char !== escape) tokens.push({ kind: 'char', char });
+    else {
+      at++;
+      const escaped = chars[at];
+      if (escaped === undefined) throw new TsbuildError('DOCKERFILE_SEMANTICS', `the pattern ${shown(text)} ends with an escape character`);
+      tokens.push({ kind: 'char', char: escaped });
+    }
+  }
+  return tokens;
+}
+
+export function withoutPrefix(value: string, pattern: Pattern, reach: Reach): string {
+  const chars = Array.from(value);
+  const end = matchEnd(chars, 0, pattern, reach);
+  return end === undefined ? value : chars.slice(end).join('');
+}
+
+export function withoutSuffix(value: string, pattern: Pattern, reach: Reach): string {
+  const backwards = Array.from(value).reverse();
+  const end = matchEnd(backwards, 0, pattern.toReversed(), reach);
+  return end === undefined ? value : backwards.slice(end).reverse().join('');
+}
+
+/**
+ * Replaces the leftmost longest match, or all of them. An empty match counts, but not right after another match, as in
+ * Go's regexp. The replacement is literal.
+ */
+export function replacePattern(value: string, pattern: Pattern, replacement: string, which: 'first' | 'all'): string {
+  const chars = Array.from(value);
+  let result = '';
+  let at = 0;
+  let lastEnd = -1;
+  while (at <= chars.length) {
+    const end = matchEnd(chars, at, pattern, 'longest');
+    if (end !== undefined && (end > at || end !== lastEnd)) {
+      result += replacement;
+      if (which === 'first') return result + chars.slice(end).join('');
+      lastEnd = end;
+      if (end > at) {
+        at = end;
+        continue;
+      }
+    }
+    // What a leading * cannot match here, it cannot match further on.
+    if (end === undefined && pattern[0]?.kind === 'many') return result + chars.slice(at).join('');
+    result += chars[at] ?? '';
+    at++;
+  }
+  return result;
+}
+
+/** The end of a match that begins at `start`. */
+function matchEnd(chars: readonly string[], start: number, pattern: Pattern, reach: Reach): number | undefined {
+  let states = closure([0], pattern);
+  let end = states.includes(pattern.length) ? start : undefined;
+  for (let at = start; at < chars.length && states.length > 0; at++) {
+    if (end !== undefined && reach === 'shortest') return end;
+    const next: number[] = [];
+    for (const state of states) {
+      const token = pattern[state];
+      if (token === undefined) continue;
+      if (token.kind === 'many') next.push(state);
+      else if (token.kind === 'one' || token.char === chars[at]) next.push(state + 1);
+    }
+    states = closure(next, pattern);
+    if (states.includes(pattern.length)) end = at + 1;
+  }
+  return end;
+}
+
+/** All states that are reached without reading a character: a `*` may match nothing. Ascending, each once. */
+function closure(states: readonly number[], pattern: Pattern): readonly number[] {
+  const reached: number[] = [];
+  for (const state of states) {
+    for (let at = state; at > (reached.at(-1) ?? -1); at++) {
+      reached.push(at);
+      if (pattern[at]?.kind !== 'many') break;
+    }
+  }
+  return reached;
+}
