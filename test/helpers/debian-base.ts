@@ -19,6 +19,7 @@ import {
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { BASE_HISTORY } from './oci-reader.ts';
 import { findProgram, missing } from './tools.ts';
 
 export type BaseName = 'debian' | 'busybox';
@@ -154,7 +155,7 @@ export async function pushImage(image: PushedImage): Promise<void> {
     created: '2023-11-14T22:13:20Z',
     config: image.config ?? { Env: [PATH], Cmd: ['/bin/sh'] },
     rootfs: { type: 'layers', diff_ids: image.tars.map(digestOf) },
-    history: image.tars.map(() => ({ created: '2023-11-14T22:13:20Z', created_by: 'test base' })),
+    history: image.tars.map(() => ({ created: '2023-11-14T22:13:20Z', created_by: BASE_HISTORY })),
   };
   const pushed = await pushBlob(host, repository, Buffer.from(JSON.stringify(config)));
   const mediaType = 'application/vnd.docker.distribution.manifest.v2+json';

@@ -13,6 +13,8 @@ import { gunzipSync } from 'node:zlib';
 
 const run = promisify(execFile);
 const FLATTEN = fileURLToPath(new URL('flatten.py', import.meta.url));
+/** created_by of the layers of test bases. */
+export const BASE_HISTORY = 'test base';
 const MANIFEST_TYPES = [
   'application/vnd.oci.image.manifest.v1+json',
   'application/vnd.oci.image.index.v1+json',
@@ -91,24 +93,26 @@ export function ociReader(host: string) {
   }
 
   return {
-    /** `strict`: how many of the topmost layers must obey tsbuild's own layer rules, or `all`. */
-    async read(repository: string, reference: string, strict: number | 'all' = 0): Promise<ReadImage> {
+    /** `own layers`: those above a test base must obey tsbuild's own layer rules too. */
+    async read(repository: string, reference: string, judge: 'own layers' | 'content' = 'content'): Promise<ReadImage> {
       const body = await get(`http://${host}/v2/${repository}/manifests/${reference}`, MANIFEST_TYPES.join(', '));
       const digest = digestOf(body);
       if (reference.startsWith('sha256:') && reference !== digest) throw new Error(`${reference}: the manifest has digest ${digest}`);
       const manifest = JSON.parse(body.toString('utf8')) as ReadImage['manifest'] & { manifests?: readonly Descriptor[] };
-      if (manifest.manifests?.[0] !== undefined) return this.read(repository, manifest.manifests[0].digest, strict);
+      if (manifest.manifests?.[0] !== undefined) return this.read(repository, manifest.manifests[0].digest, judge);
       const config = JSON.parse(readFileSync(await blobFile(repository, manifest.config), 'utf8'));
       const layers: string[] = [];
       for (const layer of manifest.layers) layers.push(await blobFile(repository, layer));
       const diffIds = await Promise.all(layers.map(diffIdOf));
       const declared: readonly string[] = config.rootfs?.diff_ids ?? [];
       if (diffIds.join() !== declared.join()) throw new Error(`diff_ids are ${declared.join()}, the layers have ${diffIds.join()}`);
-      const made = (config.history ?? []).filter((entry: { empty_layer?: boolean }) => entry.empty_layer !== true).length;
+      const history: readonly { empty_layer?: boolean; created_by?: string }[] = config.history ?? [];
+      const made = history.filter((entry) => entry.empty_layer !== true).length;
+      const foreign = history.filter((entry) => entry.created_by === BASE_HISTORY).length;
       if (config.history !== undefined && made !== layers.length)
         throw new Error(`history makes ${made} layers, there are ${layers.length}`);
-      const strictCount = strict === 'all' ? layers.length : strict;
-      const { stdout } = await run('python3', [FLATTEN, '--strict', String(strictCount), ...layers], { maxBuffer: 2 ** 30 });
+      const strict = judge === 'own layers' ? layers.length - foreign : 0;
+      const { stdout } = await run('python3', [FLATTEN, '--strict', String(strict), ...layers], { maxBuffer: 2 ** 30 });
       const flat = JSON.parse(stdout) as { files: Record<string, FileNode>; faults: readonly string[] };
       if (flat.faults.length > 0) throw new Error(`Faulty layers:\n${flat.faults.join('\n')}`);
       return { digest, manifest, config, files: new Map(Object.entries(flat.files)) };

@@ -1,0 +1,75 @@
+/** Every fixture, built with tsbuild as whoever runs the tests and, from root, as an ordinary user too. */
+import { rmSync } from 'node:fs';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { fixtureMissing, loadFixtures, runTsbuild, scratchFolder, stage, unmet } from '../helpers/builds.ts';
+import { baseMissing, pushBase } from '../helpers/debian-base.ts';
+import { type LocalRegistry, localRegistry } from '../helpers/local-registry.ts';
+import { ociReader } from '../helpers/oci-reader.ts';
+import { describeUnless, missing } from '../helpers/tools.ts';
+import { type UnprivilegedUser, unprivilegedUser } from '../helpers/unprivileged-user.ts';
+
+const fixtures = loadFixtures();
+const ordinary = unprivilegedUser();
+const lacking = missing(['docker-registry', 'python3']);
+
+test('there are at least 35 fixtures and each expects something', () => {
+  expect(fixtures.length).toBeGreaterThanOrEqual(35);
+  expect(fixtures.filter((fixture) => Object.keys(fixture.expect).length === 0).map((fixture) => fixture.name)).toEqual([]);
+});
+
+describeUnless(lacking, 'fixtures', () => {
+  let registry: LocalRegistry;
+  beforeAll(async () => {
+    registry = await localRegistry();
+    for (const base of ['busybox', 'debian'] as const) if (baseMissing(base) === undefined) await pushBase(registry.host, base);
+  });
+  afterAll(async () => {
+    await registry[Symbol.asyncDispose]();
+  });
+
+  const people: { title: string; user: UnprivilegedUser | undefined; reason: string | undefined }[] = [
+    { title: process.getuid?.() === 0 ? 'as root' : 'as this user', user: undefined, reason: undefined },
+    typeof ordinary === 'string'
+      ? { title: 'as an ordinary user', user: undefined, reason: ordinary }
+      : { title: 'as an ordinary user', user: ordinary, reason: undefined },
+  ];
+
+  for (const { title, user, reason } of people) {
+    describeUnless(reason, title, () => {
+      let cacheFolder = '';
+      beforeAll(() => {
+        cacheFolder = scratchFolder('cache', user);
+      });
+      afterAll(() => rmSync(cacheFolder, { recursive: true, force: true }));
+      const rootless = user !== undefined || process.getuid?.() !== 0;
+
+      for (const fixture of fixtures) {
+        const why = fixtureMissing(fixture) ?? (rootless ? fixture.options.rootless : undefined);
+        describeUnless(why, fixture.name, () => {
+          test(fixture.expect.error === undefined ? 'makes what it should' : 'fails and says why', async () => {
+            using staged = stage(fixture, user);
+            const to = `${rootless ? 'rootless' : 'built'}/${fixture.name}:t`;
+            const outcome = await runTsbuild({
+              host: registry.host,
+              staged,
+              options: fixture.options,
+              to,
+              cacheFolder,
+              ...(user === undefined ? {} : { user }),
+            });
+            if (fixture.expect.error !== undefined) {
+              expect(outcome.code, outcome.log).toBe(1);
+              expect(outcome.log).toMatch(new RegExp(fixture.expect.error));
+              return;
+            }
+            expect(outcome.code, outcome.log).toBe(0);
+            const [repository = '', tag = ''] = to.split(':');
+            const image = await ociReader(registry.host).read(repository, tag, 'own layers');
+            expect(unmet(fixture.expect, image)).toEqual([]);
+            if (fixture.expect.absentText !== undefined) expect(outcome.log).not.toContain(fixture.expect.absentText);
+          });
+        });
+      }
+    });
+  }
+});

@@ -1,0 +1,57 @@
+/** Every fixture, built with tsbuild and with Debian's buildah: file trees and configs must be the same, or differ for a stated reason. */
+import { rmSync } from 'node:fs';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { compareImages, fixtureMissing, loadFixtures, runBuildah, runTsbuild, scratchFolder, stage } from '../helpers/builds.ts';
+import { baseMissing, pushBase } from '../helpers/debian-base.ts';
+import { type LocalRegistry, localRegistry } from '../helpers/local-registry.ts';
+import { ociReader } from '../helpers/oci-reader.ts';
+import { describeUnless, missing } from '../helpers/tools.ts';
+
+const lacking = missing(['root', 'buildah', 'runc', 'docker-registry', 'python3']);
+
+describeUnless(lacking, 'tsbuild beside buildah', () => {
+  let registry: LocalRegistry;
+  let storage = '';
+  let cacheFolder = '';
+  beforeAll(async () => {
+    registry = await localRegistry();
+    storage = scratchFolder('buildah');
+    cacheFolder = scratchFolder('cache');
+    for (const base of ['busybox', 'debian'] as const) if (baseMissing(base) === undefined) await pushBase(registry.host, base);
+  });
+  afterAll(async () => {
+    await registry[Symbol.asyncDispose]();
+    for (const folder of [storage, cacheFolder]) rmSync(folder, { recursive: true, force: true });
+  });
+
+  for (const fixture of loadFixtures()) {
+    // What must fail has its message checked in build.test.ts; buildah's messages are its own.
+    if (fixture.expect.error !== undefined) continue;
+    const { unsupported, known = [] } = fixture.differences.buildah ?? {};
+
+    describeUnless(fixtureMissing(fixture), fixture.name, () => {
+      test(unsupported === undefined ? 'is the same image' : `is not for buildah: ${unsupported}`, async () => {
+        using forBuildah = stage(fixture);
+        const { host } = registry;
+        const to = (builder: string): string => `${builder}/${fixture.name}:t`;
+        const second = await runBuildah({ host, staged: forBuildah, options: fixture.options, to: to('buildah'), storage });
+        if (unsupported !== undefined) {
+          expect(second.code, `buildah can build it now; drop "unsupported":\n${second.log}`).not.toBe(0);
+          return;
+        }
+        expect(second.code, second.log).toBe(0);
+        using staged = stage(fixture);
+        const first = await runTsbuild({ host, staged, options: fixture.options, to: to('tsbuild'), cacheFolder });
+        expect(first.code, first.log).toBe(0);
+        const reader = ociReader(host);
+        const differences = compareImages(
+          await reader.read(`tsbuild/${fixture.name}`, 't'),
+          await reader.read(`buildah/${fixture.name}`, 't'),
+        );
+        const patterns = known.map(({ line }) => new RegExp(line));
+        expect(differences.filter((difference) => !patterns.some((pattern) => pattern.test(difference)))).toEqual([]);
+        expect(known.filter((_, i) => !differences.some((difference) => patterns[i]?.test(difference) === true))).toEqual([]);
+      });
+    });
+  }
+});
