@@ -1,5 +1,6 @@
 /** What every reporter is: it takes the events of a build and shows them, on stderr only. stdout belongs to results. */
 import type { Report } from '../build/events.ts';
+import type { SourceText } from '../dockerfile/instruction.ts';
 
 /** Least to most: each shows all before it. `info` is what a build says when nothing is asked. */
 export type Verbosity = 'error' | 'warn' | 'info' | 'debug' | 'trace';
@@ -14,6 +15,19 @@ export interface ReportOptions {
   readonly timestamps: 'timestamps' | 'no-timestamps';
 }
 
+/** Where a reporter writes and what it knows of the world. */
+export interface ReportWorld {
+  write(text: string): void;
+  /** Columns and rows of the terminal now; null where there is none. */
+  size(): { readonly columns: number; readonly rows: number } | null;
+  /** For timestamps. */
+  now(): Date;
+  /** Seconds of a clock that never jumps. */
+  clock(): number;
+  /** The text that an error's place quotes; null when it cannot be read. */
+  readSource(file: string): SourceText | null;
+}
+
 /** How a build came out, for the last lines. */
 export type Outcome = { readonly kind: 'built' } | { readonly kind: 'failed'; readonly error: unknown } | { readonly kind: 'cancelled' };
 
@@ -23,4 +37,11 @@ export interface Reporter {
   finish(outcome: Outcome): void;
   /** Gives the terminal back. May be called at any time and more than once. */
   close(): void;
+}
+
+const ORDER: readonly Verbosity[] = ['error', 'warn', 'info', 'debug', 'trace'];
+
+/** Whether something of `level` is said under `verbosity`. */
+export function shows(verbosity: Verbosity, level: Verbosity): boolean {
+  return ORDER.indexOf(level) <= ORDER.indexOf(verbosity);
 }

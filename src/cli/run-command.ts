@@ -1,0 +1,84 @@
+/** One run of the command: parse, build, tell, write results. Knows no process: everything of it comes in as values. */
+import type { Report } from '../build/events.ts';
+import { TsbuildError } from '../errors.ts';
+import type { Published } from '../output/image-sink.ts';
+import { createReporter } from '../report/create-reporter.ts';
+import { formatError } from '../report/error-text.ts';
+import type { ReportOptions, ReportWorld } from '../report/reporter.ts';
+import type { BuildOptions } from './options.ts';
+import { type CommandLine, type CommandLineWorld, parseCommandLine } from './parse-command-line.ts';
+import { collectProblems } from './problems.ts';
+import { resolveReport } from './resolve-report.ts';
+import { writeResultFiles } from './result-files.ts';
+import { VERSION } from './version.ts';
+
+/**
+ * Resolves when the image is everywhere it should be. `published` has one entry per place, and at least one: a build that
+ * goes nowhere (--no-push) has one whose `where` is ''.
+ */
+export type RunBuild = (
+  options: BuildOptions,
+  context: { readonly report: Report; readonly signal: AbortSignal },
+) => Promise<{ readonly published: readonly Published[] }>;
+
+export interface CommandWorld extends CommandLineWorld {
+  readonly signal: AbortSignal;
+  readonly report: ReportWorld;
+  /** Width for the help text. */
+  readonly columns: number;
+  /** stdout. */
+  writeResult(text: string): void;
+  readonly runBuild: RunBuild;
+}
+
+export type ExitKind = 'built' | 'failed' | 'usage' | 'cancelled';
+
+/** Never rejects: whatever goes wrong is told on stderr and in the result. */
+export async function runCommand(argv: readonly string[], world: CommandWorld): Promise<ExitKind> {
+  let line: CommandLine;
+  try {
+    line = parseCommandLine(argv, world);
+  } catch (error) {
+    return tellUsageError(error, world);
+  }
+  if (line.asks === 'version') {
+    world.writeResult(`${VERSION}\n`);
+    return 'built';
+  }
+  if (line.asks === 'help') {
+    const { helpText } = await import('./help.ts');
+    world.writeResult(helpText(world.columns));
+    return 'built';
+  }
+  return runBuildCommand(line.options, world);
+}
+
+async function runBuildCommand(options: BuildOptions, world: CommandWorld): Promise<ExitKind> {
+  const reporter = await createReporter(options.report, world.report);
+  try {
+    const { published } = await world.runBuild(options, { report: reporter.report, signal: world.signal });
+    writeResultFiles(options, published);
+    reporter.finish({ kind: 'built' });
+    for (const { where, digest } of published) world.writeResult(`${where}${where === '' ? '' : '@'}${digest}\n`);
+    return 'built';
+  } catch (error) {
+    if (world.signal.aborted) {
+      reporter.finish({ kind: 'cancelled' });
+      return 'cancelled';
+    }
+    reporter.finish({ kind: 'failed', error });
+    return error instanceof TsbuildError && error.code === 'USAGE' ? 'usage' : 'failed';
+  } finally {
+    reporter.close();
+  }
+}
+
+/** The reporter that the line asks for may be what is wrong with it, so colors and level come from the surroundings. */
+function tellUsageError(error: unknown, world: CommandWorld): ExitKind {
+  const { color, verbosity }: ReportOptions = resolveReport(
+    { progress: undefined, logFormat: undefined, verbosity: undefined, logTimestamp: false, env: world.env, stderr: world.stderr },
+    collectProblems(),
+  );
+  world.report.write(`${formatError(error, { color, verbosity, readSource: () => null })}\n`);
+  return error instanceof TsbuildError ? 'usage' : 'failed';
+}

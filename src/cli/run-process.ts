@@ -1,0 +1,64 @@
+/** Ties the command to this process: signals abort the build, broken pipes end nothing, and a second signal ends all. */
+import { readFileSync } from 'node:fs';
+import type { ReportWorld } from '../report/reporter.ts';
+import { EXIT_CODE } from './exit-code.ts';
+import { runCommand } from './run-command.ts';
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** `argv` without node and script. The exit code. */
+export async function runProcess(argv: readonly string[]): Promise<number> {
+  ignoreBrokenPipes();
+  const abort = new AbortController();
+  let received: (typeof SIGNALS)[number] | null = null;
+  for (const name of SIGNALS) {
+    process.on(name, () => {
+      // The user asked twice: whatever does not end by itself is left behind.
+      if (received !== null) process.exit(EXIT_CODE[received]);
+      received = name;
+      abort.abort();
+    });
+  }
+  const code = await runCommand(argv, {
+    env: process.env,
+    cwd: process.cwd(),
+    signal: abort.signal,
+    report: reportWorld(),
+    stderr: process.stderr.isTTY ? 'terminal' : 'pipe',
+    columns: process.stdout.columns ?? 80,
+    writeResult: (text) => process.stdout.write(text),
+    runBuild: async (options, context) => (await import('./wire.ts')).runBuild(options, context),
+  });
+  return code === 'cancelled' ? EXIT_CODE[received ?? 'SIGINT'] : EXIT_CODE[code];
+}
+
+function reportWorld(): ReportWorld {
+  return {
+    write: (text) => process.stderr.write(text),
+    size: () => (process.stderr.isTTY ? { columns: process.stderr.columns || 80, rows: process.stderr.rows || 24 } : null),
+    now: () => new Date(),
+    clock: () => performance.now() / 1000,
+    readSource(file) {
+      try {
+        return {
+          file,
+          lines: readFileSync(file, 'utf8')
+            .replace(/^\ufeff/, '')
+            .split(/\r?\n/),
+        };
+      } catch {
+        // The place is shown without its lines: the error itself matters more than why its file is gone.
+        return null;
+      }
+    },
+  };
+}
+
+/** `tsbuild ... | head -1` closes our stdout early; the build goes on and its exit code stays its own. */
+function ignoreBrokenPipes(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+    });
+  }
+}

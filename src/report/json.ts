@@ -1,0 +1,102 @@
+/**
+ * The reporter for machines: one JSON object per event and line, with stable field names: level, time, event, msg, and the
+ * event's own. A command's output is one object per line of it.
+ */
+import { pino } from 'pino';
+import type { BuildEvent } from '../build/events.ts';
+import type { SourceRange } from '../errors.ts';
+import { describeErrors } from './error-text.ts';
+import { type OutputLines, outputLines } from './output-lines.ts';
+import type { Reporter, ReportOptions, ReportWorld } from './reporter.ts';
+import { endText, planText, type StepStart, stepLabel, transferText } from './step-text.ts';
+import { summaryTitle } from './summary.ts';
+import { tally } from './tally.ts';
+import { transferClock } from './transfer-clock.ts';
+
+export function jsonReporter(options: ReportOptions, world: ReportWorld): Reporter {
+  const log = pino(
+    {
+      level: options.verbosity,
+      base: null,
+      timestamp: () => `,"time":"${world.now().toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: {},
+    },
+    { write: (line: string) => world.write(line) },
+  );
+  const began = world.clock();
+  const sums = tally();
+  const transfers = transferClock(() => world.clock());
+  const running = new Map<string, { readonly start: StepStart; readonly output: OutputLines }>();
+  const output = (id: string, lines: readonly string[]): void => {
+    for (const text of lines) log.info({ event: 'step-output', id }, text);
+  };
+
+  const report = (event: BuildEvent): void => {
+    sums.add(event);
+    switch (event.type) {
+      case 'plan':
+        log.info({ event: 'plan', stages: event.stages, steps: event.steps, isolation: event.isolation }, planText(event));
+        return;
+      case 'step-start': {
+        running.set(event.id, { start: event, output: outputLines() });
+        const { id, stage, number, total, title } = event;
+        log.info({ event: 'step-start', id, stage, number, total, instruction: title, ...place(event.at) }, `${stepLabel(event)} ${title}`);
+        return;
+      }
+      case 'step-output':
+        output(event.id, running.get(event.id)?.output.push(event.chunk) ?? []);
+        return;
+      case 'step-end': {
+        const step = running.get(event.id);
+        if (step === undefined) return;
+        running.delete(event.id);
+        output(event.id, step.output.end());
+        const { id, state, seconds, layerBytes } = event;
+        log.info({ event: 'step-end', id, state, seconds, layerBytes }, `${stepLabel(step.start)} ${endText(event)}`);
+        return;
+      }
+      case 'transfer': {
+        const { id, direction, label, bytes, totalBytes, state } = event;
+        const level = state === 'running' ? 'trace' : state === 'done' ? 'info' : 'debug';
+        const seconds = transfers.seconds(event);
+        log[level]({ event: 'transfer', id, direction, label, bytes, totalBytes, state }, transferText(event, seconds));
+        return;
+      }
+      case 'warning':
+        log.warn({ event: 'warning', ...(event.at === undefined ? {} : place(event.at)) }, event.message);
+        return;
+      case 'debug':
+        log.debug({ event: 'debug', ...(event.fields === undefined ? {} : { fields: event.fields }) }, event.message);
+        return;
+      case 'published':
+        log.info({ event: 'published', where: event.where, digest: event.digest }, `published ${event.where}`);
+        return;
+    }
+  };
+
+  return {
+    report,
+    finish(outcome) {
+      const seconds = Math.round((world.clock() - began) * 1000) / 1000;
+      for (const [id, step] of running) output(id, step.output.end());
+      if (outcome.kind === 'cancelled') {
+        log.error({ event: 'cancelled', seconds }, 'cancelled');
+        return;
+      }
+      if (outcome.kind === 'failed') {
+        for (const { message, code, hint, at, causes, stack } of describeErrors(outcome.error, options.verbosity)) {
+          log.error({ event: 'failed', code, seconds, ...(at === undefined ? {} : place(at)), causes, hint, stack }, message);
+        }
+        return;
+      }
+      const { steps, cached, newLayers, newLayerBytes, warnings, pull, push } = sums.totals();
+      log.info({ event: 'built', seconds, steps, cached, newLayers, newLayerBytes, warnings, pull, push }, summaryTitle(seconds));
+    },
+    close: () => undefined,
+  };
+}
+
+function place(at: SourceRange): { readonly file: string; readonly line: number; readonly endLine: number } {
+  return { file: at.file, line: at.startLine, endLine: at.endLine };
+}

@@ -1,0 +1,107 @@
+/**
+ * The reporter for logs: lines only ever added, no cursor, no carriage return. A command's output is shown whole, each
+ * line with the number of its step, so that stages that run side by side can be told apart.
+ */
+import type { BuildEvent } from '../build/events.ts';
+import { formatError } from './error-text.ts';
+import { type OutputLines, outputLines } from './output-lines.ts';
+import type { Reporter, ReportOptions, ReportWorld, Verbosity } from './reporter.ts';
+import { shows } from './reporter.ts';
+import { debugText, endText, isSilentEnd, placeText, planText, type StepStart, stepLabel, transferText } from './step-text.ts';
+import { summaryLines, summaryTitle } from './summary.ts';
+import { tally } from './tally.ts';
+import { commandLine, palette, withoutControls } from './terminal-text.ts';
+import { transferClock } from './transfer-clock.ts';
+
+/** A blob that moves faster than this is told at debug only: the summary has the sum. */
+const SHORT_TRANSFER_BYTES = 1_000_000;
+
+interface RunningStep {
+  readonly start: StepStart;
+  readonly output: OutputLines;
+  said: 'nothing' | 'output';
+}
+
+export function plainReporter(options: ReportOptions, world: ReportWorld): Reporter {
+  const paint = palette(options.color);
+  const began = world.clock();
+  const sums = tally();
+  const transfers = transferClock(() => world.clock());
+  const running = new Map<string, RunningStep>();
+
+  const say = (level: Verbosity, line: string): void => {
+    if (!shows(options.verbosity, level)) return;
+    const time = options.timestamps === 'timestamps' ? paint.dim(`${world.now().toISOString()} `) : '';
+    world.write(`${time}${line}\n`);
+  };
+  const sayOutput = (step: RunningStep, lines: readonly string[]): void => {
+    const prefix = paint.dim(`${String(step.start.number).padStart(String(step.start.total).length + 2)} |`);
+    for (const line of lines) {
+      step.said = 'output';
+      say('info', line === '' ? prefix : `${prefix} ${commandLine(line, options.color)}`);
+    }
+  };
+
+  const report = (event: BuildEvent): void => {
+    sums.add(event);
+    switch (event.type) {
+      case 'plan':
+        say('info', planText(event));
+        return;
+      case 'step-start': {
+        running.set(event.id, { start: event, output: outputLines(), said: 'nothing' });
+        say('info', `${paint.cyan(stepLabel(event))} ${withoutControls(event.title)}`);
+        return;
+      }
+      case 'step-output': {
+        const step = running.get(event.id);
+        if (step !== undefined) sayOutput(step, step.output.push(event.chunk));
+        return;
+      }
+      case 'step-end': {
+        const step = running.get(event.id);
+        if (step === undefined) return;
+        running.delete(event.id);
+        sayOutput(step, step.output.end());
+        if (step.said === 'nothing' && isSilentEnd(event)) return;
+        const text = endText(event);
+        say('info', `${paint.cyan(stepLabel(step.start))} ${event.state === 'failed' ? paint.red(text) : text}`);
+        return;
+      }
+      case 'transfer': {
+        const seconds = transfers.seconds(event);
+        const long = event.state === 'done' && event.bytes >= SHORT_TRANSFER_BYTES;
+        say(event.state === 'running' ? 'trace' : long ? 'info' : 'debug', transferText(event, seconds));
+        return;
+      }
+      case 'warning':
+        say('warn', `${paint.yellow('warning:')} ${withoutControls(event.message)}${placeText(event.at)}`);
+        return;
+      case 'debug':
+        say('debug', paint.dim(debugText(event)));
+        return;
+      case 'published':
+        say('debug', `published ${event.where} ${event.digest}`);
+        return;
+    }
+  };
+
+  return {
+    report,
+    finish(outcome) {
+      for (const step of running.values()) sayOutput(step, step.output.end());
+      if (outcome.kind === 'cancelled') {
+        say('error', paint.yellow('cancelled'));
+        return;
+      }
+      if (outcome.kind === 'failed') {
+        const text = formatError(outcome.error, { readSource: world.readSource, color: options.color, verbosity: options.verbosity });
+        for (const line of text.split('\n')) say('error', line);
+        return;
+      }
+      say('info', paint.green(paint.bold(summaryTitle(world.clock() - began))));
+      for (const { label, text } of summaryLines(sums.totals())) say('info', `  ${paint.dim(label.padEnd(7))} ${withoutControls(text)}`);
+    },
+    close: () => undefined,
+  };
+}

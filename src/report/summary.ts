@@ -1,0 +1,39 @@
+/** The last lines of a build that worked: what was made, where it is, and what it cost. */
+import type { Totals, TransferTotals } from './tally.ts';
+import { count, formatBytes, formatSeconds } from './units.ts';
+
+export interface SummaryLine {
+  /** '' continues the line before. */
+  readonly label: string;
+  readonly text: string;
+}
+
+export function summaryTitle(seconds: number): string {
+  return `Built in ${formatSeconds(seconds)}`;
+}
+
+export function summaryLines(totals: Totals): readonly SummaryLine[] {
+  const lines: SummaryLine[] = [];
+  const places = totals.published.filter(({ where }) => where !== '');
+  for (const [i, { where }] of places.entries()) lines.push({ label: i === 0 ? 'image' : '', text: where });
+  const digests = [...new Set(totals.published.map(({ digest }) => digest))];
+  for (const [i, digest] of digests.entries()) lines.push({ label: i === 0 ? 'digest' : '', text: digest });
+  const cached = totals.cached === 0 ? '' : `, ${totals.cached} of them cached`;
+  const layers = totals.newLayers === 0 ? 'no new layer' : `${count(totals.newLayers, 'new layer')}, ${formatBytes(totals.newLayerBytes)}`;
+  lines.push({ label: 'steps', text: `${totals.steps}${cached}: ${layers}` });
+  const pulled = transferText(totals.pull, 'in the cache');
+  if (pulled !== null) lines.push({ label: 'pulled', text: pulled });
+  const pushed = transferText(totals.push, 'in the registry');
+  if (pushed !== null) lines.push({ label: 'pushed', text: pushed });
+  return lines;
+}
+
+/** Null when nothing moved and nothing had to. */
+function transferText(totals: TransferTotals, where: string): string | null {
+  const parts = [
+    ...(totals.blobs > 0 ? [`${formatBytes(totals.bytes)} in ${count(totals.blobs, 'blob')}`] : []),
+    ...(totals.exists > 0 ? [`${totals.exists} already ${where}`] : []),
+    ...(totals.mounted > 0 ? [`${totals.mounted} mounted from another repository`] : []),
+  ];
+  return parts.length === 0 ? null : parts.join(', ');
+}
