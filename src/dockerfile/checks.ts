@@ -2,25 +2,33 @@
  * What each instruction demands of its arguments before anything is expanded: how many there are, which form, which
  * words. Reference: BuildKit frontend/dockerfile/instructions (behaviour); where it lets a certain mistake pass, this warns.
  */
-import type { Reporter } from './findings.ts';
+import type { Fault } from './findings.ts';
 import { looksLikeFlag } from './flags.ts';
 import { copyWords } from './heredoc.ts';
 import type { Instruction, ParserDirectives } from './instruction.ts';
-import { placedFields, readPairs } from './pairs.ts';
+import { type PlacedWord, placedFields, readPairs } from './pairs.ts';
 import { shown } from './visible.ts';
 
-/** An instruction to check, with the places that the reporter understands. */
-export interface Subject {
-  readonly instruction: Pick<Instruction, 'keyword' | 'flags' | 'args' | 'json' | 'heredocs'>;
+/** An instruction to check. Its offsets count in the text of its logical line. */
+export interface Subject extends Pick<Instruction, 'keyword' | 'flags' | 'args' | 'json' | 'heredocs'> {
   readonly escape: ParserDirectives['escape'];
   readonly keywordOffset: number;
   readonly argsOffset: number;
-  readonly report: Reporter;
 }
 
-export function checkArguments(subject: Subject): void {
-  const { keyword } = subject.instruction;
-  switch (keyword) {
+export interface Finding {
+  readonly level: 'error' | 'warning';
+  readonly fault: Fault;
+  readonly offset: number;
+  readonly width: number;
+}
+
+type Findings = readonly Finding[];
+
+const NONE: Findings = [];
+
+export function checkArguments(subject: Subject): Findings {
+  switch (subject.keyword) {
     case 'FROM':
       return checkFrom(subject);
     case 'COPY':
@@ -40,7 +48,7 @@ export function checkArguments(subject: Subject): void {
     case 'ENV':
     case 'LABEL':
     case 'ARG':
-      return checkPairs(subject);
+      return checkPairs(subject, subject.keyword);
     case 'EXPOSE':
       return requireArguments(subject, 'at least one port', 'EXPOSE 8080/tcp');
     case 'ONBUILD':
@@ -56,127 +64,130 @@ export function checkArguments(subject: Subject): void {
   }
 }
 
-function requireArguments(subject: Subject, what: string, example: string): void {
-  if (subject.instruction.args === '') atKeyword(subject, `${subject.instruction.keyword} needs ${what}`, `For example: ${example}`);
+function requireArguments(subject: Subject, what: string, example: string): Findings {
+  if (subject.args !== '') return NONE;
+  return [atKeyword(subject, { message: `${subject.keyword} needs ${what}`, hint: `For example: ${example}` })];
 }
 
-function atKeyword({ instruction, report, keywordOffset }: Subject, message: string, hint?: string): void {
-  report.error({ message, hint }, keywordOffset, instruction.keyword.length);
-}
-
-function atArguments({ instruction, report, argsOffset }: Subject, message: string, hint?: string): void {
-  report.error({ message, hint }, argsOffset, instruction.args.length);
-}
-
-function checkFrom(subject: Subject): void {
-  const { instruction, argsOffset, report } = subject;
-  const [image, as, name, extra] = placedFields(instruction.args);
-  const usage = 'Write FROM IMAGE or FROM IMAGE AS NAME.';
-  if (image === undefined) return atKeyword(subject, 'FROM needs an image', usage);
-  if (as === undefined) return;
-  const at = argsOffset + as.offset;
+function checkFrom(subject: Subject): Findings {
+  const [image, as, name, extra] = placedFields(subject.args);
+  const hint = 'Write FROM IMAGE or FROM IMAGE AS NAME.';
+  if (image === undefined) return [atKeyword(subject, { message: 'FROM needs an image', hint })];
+  if (as === undefined) return NONE;
   if (as.text.startsWith('--')) {
-    const hint = `Flags come before the image: FROM ${shown(as.text)} ${shown(image.text)}`;
-    return report.error({ message: `${shown(as.text)} stands behind the image`, hint }, at, as.text.length);
+    const order = `Flags come before the image: FROM ${shown(as.text)} ${shown(image.text)}`;
+    return [atWord(subject, as, { message: `${shown(as.text)} stands behind the image`, hint: order })];
   }
   if (as.text.toLowerCase() !== 'as') {
-    const hint = name === undefined ? `Did you mean FROM ${shown(image.text)} AS ${shown(as.text)}?` : usage;
-    return report.error({ message: `FROM takes one image, and ${shown(as.text)} is too much`, hint }, at, as.text.length);
+    const guess = name === undefined ? `Did you mean FROM ${shown(image.text)} AS ${shown(as.text)}?` : hint;
+    return [atWord(subject, as, { message: `FROM takes one image, and ${shown(as.text)} is too much`, hint: guess })];
   }
-  if (name === undefined) return report.error({ message: 'the stage has no name after AS', hint: usage }, at, as.text.length);
-  if (extra !== undefined) {
-    const message = `FROM has ${shown(extra.text)} after the stage's name`;
-    return report.error({ message, hint: usage }, argsOffset + extra.offset, extra.text.length);
-  }
-  if (!/^[a-z][a-z0-9\-_.]*$/i.test(name.text)) {
-    const hint = 'It begins with a letter and has only letters, digits, - _ and . after that.';
-    report.error({ message: `${shown(name.text)} is no name for a stage`, hint }, argsOffset + name.offset, name.text.length);
-  }
+  if (name === undefined) return [atWord(subject, as, { message: 'the stage has no name after AS', hint })];
+  if (extra !== undefined) return [atWord(subject, extra, { message: `FROM has ${shown(extra.text)} after the stage's name`, hint })];
+  if (/^[a-z][a-z0-9\-_.]*$/i.test(name.text)) return NONE;
+  const rule = 'It begins with a letter and has only letters, digits, - _ and . after that.';
+  return [atWord(subject, name, { message: `${shown(name.text)} is no name for a stage`, hint: rule })];
 }
 
-function checkCopy(subject: Subject): void {
-  const { instruction, argsOffset, report } = subject;
-  const { keyword, args, json } = instruction;
-  const words = copyWords(instruction);
+function checkCopy(subject: Subject): Findings {
+  const { keyword, args, json } = subject;
+  const words = copyWords(subject);
   const last = words.at(-1);
-  if (last?.kind === 'heredoc') {
-    return atArguments(subject, `${keyword} cannot write to the heredoc ${shown(last.heredoc.word)}`, 'Put the destination last.');
+  const hint = `Write ${keyword} SOURCE... DESTINATION.`;
+  if (last === undefined) return [atKeyword(subject, { message: `${keyword} needs a source and a destination`, hint })];
+  if (last.kind === 'heredoc') {
+    const message = `${keyword} cannot write to the heredoc ${shown(last.heredoc.word)}`;
+    return [atArguments(subject, { message, hint: 'The destination comes last, behind the heredoc.' })];
   }
-  if (words.length === 0) return atKeyword(subject, `${keyword} needs a source and a destination`);
-  if (words.length === 1) return atArguments(subject, `${keyword} needs a source and a destination, and has one of them`);
-  if (json !== null) return;
-  for (const field of placedFields(args).slice(1)) {
-    if (!looksLikeFlag(keyword, field.text)) continue;
-    const message = `${shown(field.text)} stands behind the first source, so it is a file name`;
-    report.warn({ message, hint: `Flags come right after ${keyword}.` }, argsOffset + field.offset, field.text.length);
+  if (words.length === 1) {
+    return [atArguments(subject, { message: `${keyword} needs a source and a destination, and has one of them`, hint })];
   }
+  if (json !== null) return NONE;
+  const late = placedFields(args).slice(1);
+  return late
+    .filter(({ text }) => looksLikeFlag(keyword, text))
+    .map((field) => lateFlag(subject, field, 'the first source', 'a file name'));
 }
 
-function checkRun(subject: Subject): void {
-  const { args, json } = subject.instruction;
-  if (args === '') atKeyword(subject, 'RUN needs a command');
-  else if (json?.length === 0) atArguments(subject, 'RUN needs a command, and this list is empty');
+function lateFlag(subject: Subject, field: PlacedWord, behind: string, is: string): Finding {
+  const message = `${shown(field.text)} stands behind ${behind}, so it is ${is}`;
+  return warning(atWord(subject, field, { message, hint: `Flags come right after ${subject.keyword}.` }));
+}
+
+function checkRun(subject: Subject): Findings {
+  if (subject.args === '') return [atKeyword(subject, { message: 'RUN needs a command' })];
+  if (subject.json?.length === 0) return [atArguments(subject, { message: 'RUN needs a command, and this list is empty' })];
+  return NONE;
 }
 
 /** `CMD` without a command is legal and runs an empty script; `CMD []` clears. */
-function checkCommand({ instruction, report, keywordOffset }: Subject): void {
-  const { keyword, args } = instruction;
-  if (args !== '') return;
+function checkCommand(subject: Subject): Findings {
+  const { keyword, args } = subject;
+  if (args !== '') return NONE;
   const message = `${keyword} without a command runs the shell with an empty script`;
-  report.warn({ message, hint: `Write ${keyword} [] to clear it.` }, keywordOffset, keyword.length);
+  return [warning(atKeyword(subject, { message, hint: `Write ${keyword} [] to clear it.` }))];
 }
 
-function checkShell(subject: Subject): void {
-  const { args, json } = subject.instruction;
+function checkShell(subject: Subject): Findings {
+  const { args, json } = subject;
   const hint = 'For example: SHELL ["/bin/bash", "-c"]';
-  if (args === '') atKeyword(subject, 'SHELL needs a list of strings', hint);
-  else if (json === null) atArguments(subject, 'SHELL takes only the JSON form', hint);
-  else if (json.length === 0) atArguments(subject, 'SHELL needs at least one string', hint);
+  if (args === '') return [atKeyword(subject, { message: 'SHELL needs a list of strings', hint })];
+  if (json === null) return [atArguments(subject, { message: 'SHELL takes only the JSON form', hint })];
+  return json.length > 0 ? NONE : [atArguments(subject, { message: 'SHELL needs at least one string', hint })];
 }
 
-function checkHealthcheck(subject: Subject): void {
-  const { instruction, argsOffset, keywordOffset, report } = subject;
-  const [kind, ...rest] = placedFields(instruction.args);
-  if (kind === undefined) return atKeyword(subject, 'HEALTHCHECK needs CMD or NONE', 'Write HEALTHCHECK CMD COMMAND or HEALTHCHECK NONE.');
-  const at = argsOffset + kind.offset;
-  const [first] = rest;
+function checkHealthcheck(subject: Subject): Findings {
+  const [kind, first] = placedFields(subject.args);
+  if (kind === undefined) {
+    return [atKeyword(subject, { message: 'HEALTHCHECK needs CMD or NONE', hint: 'Write HEALTHCHECK CMD COMMAND or HEALTHCHECK NONE.' })];
+  }
   switch (kind.text.toUpperCase()) {
-    case 'NONE':
-      if (first !== undefined) {
-        report.error({ message: 'HEALTHCHECK NONE takes no arguments' }, argsOffset + first.offset, first.text.length);
-      }
-      for (const flag of instruction.flags) {
-        report.warn({ message: `HEALTHCHECK NONE has no use for --${shown(flag.name)}` }, keywordOffset, instruction.keyword.length);
-      }
-      return;
+    case 'NONE': {
+      const idle = subject.flags.map(({ name }) =>
+        warning(atKeyword(subject, { message: `HEALTHCHECK NONE has no use for --${shown(name)}` })),
+      );
+      return first === undefined ? idle : [...idle, atWord(subject, first, { message: 'HEALTHCHECK NONE takes no arguments' })];
+    }
     case 'CMD':
-      if (first === undefined || instruction.json?.length === 0) {
-        return report.error({ message: 'HEALTHCHECK CMD needs a command' }, at, kind.text.length);
+      if (first === undefined || subject.json?.length === 0) {
+        return [atWord(subject, kind, { message: 'HEALTHCHECK CMD needs a command' })];
       }
-      if (looksLikeFlag('HEALTHCHECK', first.text)) {
-        const message = `${shown(first.text)} stands behind CMD, so it is the command`;
-        report.warn({ message, hint: 'Flags come right after HEALTHCHECK.' }, argsOffset + first.offset, first.text.length);
-      }
-      return;
+      return looksLikeFlag('HEALTHCHECK', first.text) ? [lateFlag(subject, first, 'CMD', 'the command')] : NONE;
     default: {
       const hint = `Write HEALTHCHECK CMD ${shown(kind.text)} ..., or HEALTHCHECK NONE.`;
-      report.error({ message: `HEALTHCHECK begins with CMD or NONE, not ${shown(kind.text)}`, hint }, at, kind.text.length);
+      return [atWord(subject, kind, { message: `HEALTHCHECK begins with CMD or NONE, not ${shown(kind.text)}`, hint })];
     }
   }
 }
 
-function checkVolume(subject: Subject): void {
-  const { args, json } = subject.instruction;
-  if (args === '') return atKeyword(subject, 'VOLUME needs at least one path', 'For example: VOLUME /data');
-  if (json?.length === 0) return atArguments(subject, 'VOLUME needs at least one path, and this list is empty');
-  if (json?.some((path) => path.trim() === '')) atArguments(subject, 'VOLUME has an empty path');
+function checkVolume(subject: Subject): Findings {
+  const { args, json } = subject;
+  if (args === '') return [atKeyword(subject, { message: 'VOLUME needs at least one path', hint: 'For example: VOLUME /data' })];
+  if (json?.length === 0) return [atArguments(subject, { message: 'VOLUME needs at least one path, and this list is empty' })];
+  return json?.some((path) => path.trim() === '') ? [atArguments(subject, { message: 'VOLUME has an empty path' })] : NONE;
 }
 
-function checkPairs(subject: Subject): void {
-  const { instruction, escape, argsOffset, report } = subject;
-  const { keyword, args } = instruction;
-  if (keyword !== 'ENV' && keyword !== 'LABEL' && keyword !== 'ARG') return;
-  if (args === '') return atKeyword(subject, `${keyword} needs at least one argument`, `For example: ${keyword} NAME=VALUE`);
-  const result = readPairs(keyword, args, escape);
-  if ('fault' in result) report.error(result.fault, argsOffset + result.offset, result.width);
+function checkPairs(subject: Subject, keyword: 'ENV' | 'LABEL' | 'ARG'): Findings {
+  const { args, argsOffset } = subject;
+  if (args === '') {
+    return [atKeyword(subject, { message: `${keyword} needs at least one argument`, hint: `For example: ${keyword} NAME=VALUE` })];
+  }
+  const result = readPairs(keyword, args, subject.escape);
+  return 'pairs' in result ? NONE : [{ level: 'error', fault: result.fault, offset: argsOffset + result.offset, width: result.width }];
+}
+
+function atKeyword({ keyword, keywordOffset }: Subject, fault: Fault): Finding {
+  return { level: 'error', fault, offset: keywordOffset, width: keyword.length };
+}
+
+function atArguments({ args, argsOffset }: Subject, fault: Fault): Finding {
+  return { level: 'error', fault, offset: argsOffset, width: args.length };
+}
+
+function atWord({ argsOffset }: Subject, { text, offset }: PlacedWord, fault: Fault): Finding {
+  return { level: 'error', fault, offset: argsOffset + offset, width: text.length };
+}
+
+function warning(finding: Finding): Finding {
+  return { ...finding, level: 'warning' };
 }

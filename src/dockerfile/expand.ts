@@ -46,7 +46,7 @@ export function traceWord(word: string, scope: Scope): Expansion {
 }
 
 function expand(source: string, scope: Scope, quotes: Quotes): Expansion {
-  const { escape } = scope;
+  const escapeChar = scope.escape;
   const unset = new Set<string>();
   let at = 0;
   let depth = 0;
@@ -69,7 +69,7 @@ function expand(source: string, scope: Scope, quotes: Quotes): Expansion {
         const value = char === '"' ? doubleQuoted(escapes) : singleQuoted();
         text += value;
         split.quoted(value);
-      } else if (char === escape) {
+      } else if (char === escapeChar) {
         // A lone one at the end is dropped.
         const value = (escapes === 'kept' ? char : '') + source.charAt(at + 1);
         at += 2;
@@ -104,9 +104,9 @@ function expand(source: string, scope: Scope, quotes: Quotes): Expansion {
         return value;
       }
       if (char === '$') value += dollar();
-      else if (char === escape) {
+      else if (char === escapeChar) {
         const next = source.charAt(at + 1);
-        const special = next === '"' || next === '$' || next === escape;
+        const special = next === '"' || next === '$' || next === escapeChar;
         // Within quotes it only escapes these; else it stands for itself, which a pattern must be told.
         value += (escapes === 'kept' ? char : '') + (special ? next : char);
         at += special ? 2 : 1;
@@ -180,14 +180,14 @@ function expand(source: string, scope: Scope, quotes: Quotes): Expansion {
       reach = 'longest';
       at++;
     }
-    const pattern = compilePattern(run('}', 'kept').text, escape);
+    const pattern = compilePattern(run('}', 'kept').text, escapeChar);
     return operator === '#' ? withoutPrefix(use(name), pattern, reach) : withoutSuffix(use(name), pattern, reach);
   }
 
   function replace(name: string): string {
     const which = source.charAt(at) === '/' ? 'all' : 'first';
     if (which === 'all') at++;
-    const pattern = compilePattern(run('/', 'kept').text, escape);
+    const pattern = compilePattern(run('/', 'kept').text, escapeChar);
     // Escapes stay in the replacement, as in BuildKit.
     const replacement = run('}', 'kept').text;
     return replacePattern(use(name), pattern, replacement, which);

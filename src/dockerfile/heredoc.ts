@@ -5,7 +5,7 @@
  * hide one.
  */
 import type { Heredoc, Instruction } from './instruction.ts';
-import { withoutLineEnd } from './lines.ts';
+import type { DockerfileText } from './lines.ts';
 import { isBlank, isSpace, skipSpaces } from './whitespace.ts';
 
 export interface HeredocStart {
@@ -102,22 +102,20 @@ function unquote(raw: string): { readonly name: string; readonly quoted: boolean
 }
 
 /**
- * Reads the body that begins at `index` of `rawLines`. `next` is the index after the terminator.
+ * Reads the body that begins with line `index` (from 0). `next` is the index after the terminator.
  * Undefined when no line is the terminator: that line has nothing but the name, before it tabs for `<<-`, after it nothing.
  */
 export function readHeredoc(
-  rawLines: readonly string[],
+  { source, rawLines }: DockerfileText,
   index: number,
   start: HeredocStart,
 ): { readonly heredoc: Heredoc; readonly next: number } | undefined {
-  for (let at = index; at < rawLines.length; at++) {
-    if (bodyLine(withoutLineEnd(rawLines[at] ?? ''), start) !== start.name) continue;
-    const lines = rawLines.slice(index, at);
-    const { name, expand, fd, word } = start;
-    const body = lines.map((line) => bodyLine(line, start)).join('');
-    return { heredoc: { name, expand, fd, word, body, raw: lines.join('') }, next: at + 1 };
-  }
-  return undefined;
+  const end = source.lines.findIndex((line, at) => at >= index && bodyLine(line, start) === start.name);
+  if (end < 0) return undefined;
+  const lines = rawLines.slice(index, end);
+  const { name, expand, fd, word } = start;
+  const body = lines.map((line) => bodyLine(line, start)).join('');
+  return { heredoc: { name, expand, fd, word, body, raw: lines.join('') }, next: end + 1 };
 }
 
 function bodyLine(line: string, { tabs }: HeredocStart): string {

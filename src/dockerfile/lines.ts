@@ -57,14 +57,14 @@ export function splitText(text: string, file: string): DockerfileText {
 }
 
 /** BuildKit takes off every trailing CR and LF. */
-export function withoutLineEnd(line: string): string {
+function withoutLineEnd(line: string): string {
   let end = line.length;
   while (end > 0 && (line.charAt(end - 1) === '\n' || line.charAt(end - 1) === '\r')) end--;
   return line.slice(0, end);
 }
 
 /** The first logical line at or after `index` (in `source.lines`); undefined at the end of the file. */
-export function readLogicalLine(source: SourceText, index: number, escape: ParserDirectives['escape']): LogicalLine | undefined {
+export function readLogicalLine(source: SourceText, index: number, escapeChar: ParserDirectives['escape']): LogicalLine | undefined {
   let at = index;
   while (at < source.lines.length && isSkipped(lineAt(source, at))) at++;
   if (at >= source.lines.length) return undefined;
@@ -83,7 +83,7 @@ export function readLogicalLine(source: SourceText, index: number, escape: Parse
     }
     // Only the first line loses its indent; BuildKit keeps that of the lines that continue it.
     const column = first ? skipSpaces(line, 0) : 0;
-    const end = continuationAt(line, escape);
+    const end = continuationAt(line, escapeChar);
     goesOn = end !== undefined;
     const piece = line.slice(column, end);
     segments.push({ offset: text.length, line: at + 1, column, length: piece.length });
@@ -102,11 +102,11 @@ export function readLogicalLine(source: SourceText, index: number, escape: Parse
 }
 
 /** Where the line's continuation begins: its last character but blanks is the escape character, and only one of them. */
-function continuationAt(line: string, escape: string): number | undefined {
+function continuationAt(line: string, escapeChar: string): number | undefined {
   let end = line.length;
   while (end > 0 && (line.charAt(end - 1) === ' ' || line.charAt(end - 1) === '\t')) end--;
-  if (end === 0 || line.charAt(end - 1) !== escape) return undefined;
-  return end > 1 && line.charAt(end - 2) === escape ? undefined : end - 1;
+  if (end === 0 || line.charAt(end - 1) !== escapeChar) return undefined;
+  return end > 1 && line.charAt(end - 2) === escapeChar ? undefined : end - 1;
 }
 
 function isSkipped(line: string): boolean {

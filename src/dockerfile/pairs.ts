@@ -28,15 +28,15 @@ export type Pairs = { readonly pairs: readonly Pair[] } | { readonly fault: Faul
  * The pairs of ENV, LABEL or ARG in order. When the first word of ENV or LABEL has no `=`, the rest of the line is its
  * value. Throws TsbuildError (DOCKERFILE_SYNTAX) without place; `parseDockerfile` has reported the same with one.
  */
-export function splitPairs(keyword: PairKeyword, args: string, escape: ParserDirectives['escape']): readonly Pair[] {
-  const result = readPairs(keyword, args, escape);
+export function splitPairs(keyword: PairKeyword, args: string, escapeChar: ParserDirectives['escape']): readonly Pair[] {
+  const result = readPairs(keyword, args, escapeChar);
   if ('pairs' in result) return result.pairs;
   throw new TsbuildError('DOCKERFILE_SYNTAX', result.fault.message, { hint: result.fault.hint });
 }
 
 /** As `splitPairs`; a fault comes back with its place in `args`. */
-export function readPairs(keyword: PairKeyword, args: string, escape: ParserDirectives['escape']): Pairs {
-  const words = shellWords(args, escape);
+export function readPairs(keyword: PairKeyword, args: string, escapeChar: ParserDirectives['escape']): Pairs {
+  const words = shellWords(args, escapeChar);
   const [first] = words;
   if (first === undefined) return { fault: { message: `${keyword} needs at least one argument` }, offset: 0, width: args.length };
   if (keyword !== 'ARG' && !first.text.includes('=')) return legacyPair(keyword, args);
@@ -67,7 +67,7 @@ function legacyPair(keyword: PairKeyword, args: string): Pairs {
 }
 
 /** Words with their quotes and escapes left in. A lone escape character at the end of the text is dropped, an open quote ends there. */
-function shellWords(text: string, escape: string): readonly PlacedWord[] {
+function shellWords(text: string, escapeChar: string): readonly PlacedWord[] {
   const words: PlacedWord[] = [];
   let word = '';
   let start = -1;
@@ -81,7 +81,7 @@ function shellWords(text: string, escape: string): readonly PlacedWord[] {
       continue;
     }
     if (start < 0) start = at;
-    if (char === escape && quote !== "'") {
+    if (char === escapeChar && quote !== "'") {
       at++;
       if (at < text.length) word += char + text.charAt(at);
       continue;

@@ -33,7 +33,7 @@ export function parseDockerfile(bytes: Uint8Array, file: string): ParsedDockerfi
     outline.push(result.outline);
     if (result.instruction !== undefined) {
       instructions.push(result.instruction);
-      hintForUnknown = hintAfter(result.instruction);
+      hintForUnknown = hintAfter(result.instruction, directives.escape);
     }
   }
   checkStages(outline, file, findings);
@@ -45,14 +45,14 @@ export function parseDockerfile(bytes: Uint8Array, file: string): ParsedDockerfi
  * Parses an ONBUILD text of a base image's config, which is one instruction, with heredoc bodies on the lines after it.
  * `from` stands for the file's name in messages. Throws TsbuildErrors (DOCKERFILE_SYNTAX).
  */
-export function parseTrigger(text: string, from: string, escape: ParserDirectives['escape']): Instruction {
+export function parseTrigger(text: string, from: string, escapeChar: ParserDirectives['escape']): Instruction {
   const lines = splitText(text, from);
   const findings = noFindings();
   const whole = { file: from, startLine: 1, endLine: Math.max(1, lines.source.lines.length) };
-  const line = readLogicalLine(lines.source, 0, escape);
-  const result = line && readInstruction({ text: lines, line, escape, findings, hintForUnknown: undefined, role: 'trigger' });
+  const line = readLogicalLine(lines.source, 0, escapeChar);
+  const result = line && readInstruction({ text: lines, line, escape: escapeChar, findings, hintForUnknown: undefined, role: 'trigger' });
   if (result === undefined) findings.errors.push(syntaxError({ message: 'the ONBUILD trigger is empty' }, whole));
-  else if (readLogicalLine(lines.source, result.next, escape) !== undefined) {
+  else if (readLogicalLine(lines.source, result.next, escapeChar) !== undefined) {
     findings.errors.push(syntaxError({ message: 'the ONBUILD trigger is more than one instruction' }, whole));
   }
   throwErrors(findings);
@@ -123,10 +123,12 @@ function complete({ draft, text, at, heredocs }: Completion): Instruction {
   };
 }
 
-function checkDraft(draft: Draft, heredocs: readonly Heredoc[], escape: ParserDirectives['escape'], report: Reporter): void {
-  const { keyword, flags, args, json, keywordOffset, argsOffset } = draft;
-  checkArguments({ instruction: { keyword, flags, args, json, heredocs }, escape, keywordOffset, argsOffset, report });
-  if (draft.trigger !== null) checkDraft(draft.trigger, heredocs, escape, report);
+function checkDraft(draft: Draft, heredocs: readonly Heredoc[], escapeChar: ParserDirectives['escape'], report: Reporter): void {
+  for (const { level, fault, offset, width } of checkArguments({ ...draft, heredocs, escape: escapeChar })) {
+    if (level === 'error') report.error(fault, offset, width);
+    else report.warn(fault, offset, width);
+  }
+  if (draft.trigger !== null) checkDraft(draft.trigger, heredocs, escapeChar, report);
 }
 
 /** The instruction whose words may open heredocs. */
@@ -143,7 +145,7 @@ function readBodies(reading: Reading, draft: Draft, report: Reporter): { readonl
   let { next } = line;
   if (owner === undefined) return { heredocs, next };
   for (const start of findHeredocs(owner.args)) {
-    const result = readHeredoc(text.rawLines, next, start);
+    const result = readHeredoc(text, next, start);
     const offset = owner.argsOffset + start.offset;
     if (result !== undefined) {
       heredocs.push(result.heredoc);
@@ -177,13 +179,14 @@ function warnOfEscapedDelimiter(start: HeredocStart, offset: number, report: Rep
 }
 
 /** An unknown instruction that was meant to be RUN, COPY or ADD: its heredocs' bodies are no instructions either. */
-function skipBodies({ text, line, escape }: Reading, { meant }: UnknownDraft): number {
+function skipBodies(reading: Reading, { meant }: UnknownDraft): number {
+  const { line } = reading;
   if (meant === undefined) return line.next;
   const silent = reporter(noFindings(), line.place);
   const rest = line.text.slice(line.text.search(/[\t\v\f\r ]|$/));
   const draft = parseLine(`${meant}${rest}`, 0, { report: silent, hintForUnknown: undefined });
   if (draft.kind === 'unknown') return line.next;
-  return readBodies({ text, line, escape, findings: noFindings(), hintForUnknown: undefined, role: 'instruction' }, draft, silent).next;
+  return readBodies(reading, draft, silent).next;
 }
 
 function warnOfBlankLines(file: string, line: LogicalLine, keyword: Keyword, findings: Findings): void {
@@ -197,11 +200,11 @@ function warnOfBlankLines(file: string, line: LogicalLine, keyword: Keyword, fin
 }
 
 /** What an unknown instruction after this one probably is. */
-function hintAfter({ keyword, args, heredocs }: Instruction): string {
+function hintAfter({ keyword, args, heredocs }: Instruction, escapeChar: string): string {
   const glued = keyword === 'RUN' && heredocs.length === 0 ? /[^\s<\d]<<-?["']?\w+/.exec(args.slice(0, 4096)) : null;
   if (glued !== null)
     return `Docker sees a heredoc only with a blank before the <<: ${shown(glued[0].slice(0, 1))} ${shown(glued[0].slice(1))}`;
-  return `If it goes on with the ${keyword} above, that line must end with the escape character.`;
+  return `If it goes on with the ${keyword} above, that line must end with ${escapeChar}.`;
 }
 
 function throwErrors({ errors }: Findings): void {

@@ -11,14 +11,14 @@ export type Pattern = readonly Token[];
 export type Reach = 'shortest' | 'longest';
 
 /** Throws TsbuildError (DOCKERFILE_SEMANTICS) when the pattern ends with a lone escape character. */
-export function compilePattern(text: string, escape: string): Pattern {
+export function compilePattern(text: string, escapeChar: string): Pattern {
   const tokens: Token[] = [];
   const chars = Array.from(text);
   for (let at = 0; at < chars.length; at++) {
     const char = chars[at] ?? '';
     if (char === '*') tokens.push({ kind: 'many' });
     else if (char === '?') tokens.push({ kind: 'one' });
-    else if (char !== escape) tokens.push({ kind: 'char', char });
+    else if (char !== escapeChar) tokens.push({ kind: 'char', char });
     else {
       at++;
       const escaped = chars[at];
@@ -61,12 +61,21 @@ export function replacePattern(value: string, pattern: Pattern, replacement: str
         continue;
       }
     }
-    // What a leading * cannot match here, it cannot match further on.
-    if (end === undefined && pattern[0]?.kind === 'many') return result + chars.slice(at).join('');
+    // What the part from the first * on cannot match behind this place, it cannot match further on.
+    if (end === undefined && fixedPartMatches(chars, at, pattern)) return result + chars.slice(at).join('');
     result += chars[at] ?? '';
     at++;
   }
   return result;
+}
+
+/** False for a pattern without `*`. */
+function fixedPartMatches(chars: readonly string[], start: number, pattern: Pattern): boolean {
+  const star = pattern.findIndex(({ kind }) => kind === 'many');
+  if (star < 0 || start + star > chars.length) return false;
+  return pattern
+    .slice(0, star)
+    .every((token, index) => token.kind === 'one' || (token.kind === 'char' && token.char === chars[start + index]));
 }
 
 /** The end of a match that begins at `start`. */
@@ -92,10 +101,9 @@ function matchEnd(chars: readonly string[], start: number, pattern: Pattern, rea
 function closure(states: readonly number[], pattern: Pattern): readonly number[] {
   const reached: number[] = [];
   for (const state of states) {
-    for (let at = state; at > (reached.at(-1) ?? -1); at++) {
-      reached.push(at);
-      if (pattern[at]?.kind !== 'many') break;
-    }
+    if (state <= (reached.at(-1) ?? -1)) continue;
+    reached.push(state);
+    for (let at = state; pattern[at]?.kind === 'many'; at++) reached.push(at + 1);
   }
   return reached;
 }
