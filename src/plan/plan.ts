@@ -27,18 +27,28 @@ interface StepBase {
 export type Mount =
   | { readonly type: 'bind'; readonly target: string; readonly origin: Origin; readonly source: string; readonly writable: boolean }
   | {
-      readonly type: 'cache'; readonly target: string; readonly id: string; readonly sharing: 'shared' | 'private' | 'locked';
-      readonly readonly: boolean; readonly mode: number; readonly uid: number; readonly gid: number;
+      readonly type: 'cache';
+      readonly target: string;
+      readonly id: string;
+      readonly sharing: 'shared' | 'private' | 'locked';
+      readonly readonly: boolean;
+      readonly mode: number;
+      readonly uid: number;
+      readonly gid: number;
       /** Initial content. */
       readonly seed: { readonly origin: Origin; readonly source: string } | null;
     }
   | { readonly type: 'tmpfs'; readonly target: string; readonly sizeBytes: number | null }
   | {
-      readonly type: 'secret'; readonly id: string;
+      readonly type: 'secret';
+      readonly id: string;
       /** Null: only as an environment variable. */
       readonly target: string | null;
       readonly env: string | null;
-      readonly required: boolean; readonly mode: number; readonly uid: number; readonly gid: number;
+      readonly required: boolean;
+      readonly mode: number;
+      readonly uid: number;
+      readonly gid: number;
     };
 
 export interface RunStep extends StepBase {
@@ -158,11 +168,3 @@ export interface PlanInputs {
   readonly platform: Platform;
   readonly buildPlatform: Platform;
 }
-
-/**
- * outline.ts    missingBases(parsed, inputs, known: BaseConfigs): readonly BaseRequest[]
- *                   call until empty: ONBUILD triggers of a base may need further stages
- * plan-build.ts planBuild(parsed, inputs, known: BaseConfigs): BuildPlan
- *                   throws TsbuildErrors (DOCKERFILE_SEMANTICS, NOT_SUPPORTED) with every fault of the file
- * print-plan.ts printPlan(plan): string     stable text for --dry-run and goldens
- */

@@ -1,0 +1,54 @@
+/** Collects every fault of a Dockerfile, so that they are reported together, each with its place and none twice. */
+import { locate, type SourceRange, TsbuildError, TsbuildErrors } from '../errors.ts';
+
+export interface Faults {
+  /** Runs `work`; what it throws is kept with the place, and null comes back. Errors that are not ours pass through. */
+  collect<T>(at: SourceRange, work: () => T): T | null;
+  /** `at`: for an error that has no place yet. */
+  add(error: TsbuildError, at?: SourceRange): void;
+  /** Throws TsbuildErrors, in the order of lines, when there is any fault. */
+  throwIfAny(): void;
+}
+
+export function createFaults(): Faults {
+  const found = new Map<string, TsbuildError>();
+  const add = (error: TsbuildError, at?: SourceRange): void => {
+    if (error instanceof TsbuildErrors) {
+      for (const inner of error.errors) add(inner, at);
+      return;
+    }
+    const located = at === undefined ? error : locate(error, at);
+    if (!(located instanceof TsbuildError)) throw new Error('an error with a place is no other error');
+    const key = `${located.at?.file}:${located.at?.startLine} ${located.message}`;
+    if (!found.has(key)) found.set(key, located);
+  };
+  return {
+    add,
+    collect(at, work) {
+      try {
+        return work();
+      } catch (error) {
+        if (!(error instanceof TsbuildError)) throw error;
+        add(error, at);
+        return null;
+      }
+    },
+    throwIfAny() {
+      const [first, ...rest] = [...found.values()].sort((a, b) => place(a) - place(b));
+      if (first !== undefined) throw new TsbuildErrors([first, ...rest]);
+    },
+  };
+}
+
+/** Faults without a place (an unknown target) come first. */
+function place(error: TsbuildError): number {
+  return error.at?.startLine ?? 0;
+}
+
+export function semanticError(message: string, hint?: string): TsbuildError {
+  return new TsbuildError('DOCKERFILE_SEMANTICS', message, { hint });
+}
+
+export function notSupported(message: string, hint?: string): TsbuildError {
+  return new TsbuildError('NOT_SUPPORTED', message, { hint });
+}

@@ -1,0 +1,68 @@
+/**
+ * The instructions that set one field of the config, and WORKDIR, which also makes a folder.
+ * Reference: BuildKit dockerfile2llb, dispatchExpose, -Volume, -User, -Workdir, -StopSignal, -Maintainer, -Onbuild.
+ */
+import { expandWord, expandWords } from '../../dockerfile/expand.ts';
+import { triggerText } from '../../dockerfile/heredoc.ts';
+import type { Instruction } from '../../dockerfile/instruction.ts';
+import { splitFields } from '../../dockerfile/pairs.ts';
+import { listCreatedBy } from '../created-by.ts';
+import { exposedPorts } from '../expose.ts';
+import { semanticError } from '../faults.ts';
+import type { Step } from '../plan.ts';
+import { checkSignal } from '../signals.ts';
+import { joinWorkdir, workingDir } from '../stage-state.ts';
+import { configStep, type Lowering } from './lowering.ts';
+
+/** The words are sorted as they stand, before expansion: so Docker's history has them. */
+export function lowerExpose(lowering: Lowering, { args }: Instruction): Step {
+  const specs = [...splitFields(args)].sort().flatMap((word) => expandWords(word, lowering.scope));
+  const ports = specs.flatMap(exposedPorts);
+  const { config } = lowering.state;
+  config.ExposedPorts = { ...config.ExposedPorts, ...Object.fromEntries(ports.map((port) => [port, {}])) };
+  return configStep(lowering, listCreatedBy('EXPOSE', ports));
+}
+
+export function lowerVolume(lowering: Lowering, instruction: Instruction): Step {
+  const { scope, state } = lowering;
+  const volumes =
+    instruction.json === null ? expandWords(instruction.args, scope) : instruction.json.map((volume) => expandWord(volume.trim(), scope));
+  if (volumes.length === 0 || volumes.includes(''))
+    throw semanticError('a VOLUME cannot be an empty string', `${instruction.args} expands to nothing`);
+  state.config.Volumes = { ...state.config.Volumes, ...Object.fromEntries(volumes.map((volume) => [volume, {}])) };
+  return configStep(lowering, listCreatedBy('VOLUME', volumes));
+}
+
+export function lowerUser(lowering: Lowering, { args }: Instruction): Step {
+  const user = expandWord(args, lowering.scope);
+  lowering.state.config.User = user;
+  return configStep(lowering, `USER ${user}`);
+}
+
+export function lowerWorkdir(lowering: Lowering, { args }: Instruction): Step {
+  const { state, place, scope } = lowering;
+  const written = joinWorkdir(state.config.WorkingDir, expandWord(args, scope));
+  state.config.WorkingDir = written;
+  const path = workingDir(state);
+  const createdBy = `WORKDIR ${written}`;
+  if (path === '/') return configStep(lowering, createdBy);
+  return { ...place, kind: 'workdir', createdBy, path, user: state.config.User ?? '' };
+}
+
+export function lowerStopSignal(lowering: Lowering, { args }: Instruction): Step {
+  const signal = expandWord(args, lowering.scope);
+  checkSignal(signal);
+  lowering.state.config.StopSignal = signal;
+  return configStep(lowering, `STOPSIGNAL ${signal}`);
+}
+
+export function lowerMaintainer(lowering: Lowering, { args }: Instruction): Step {
+  lowering.state.author = args;
+  return configStep(lowering, `MAINTAINER ${args}`);
+}
+
+/** Stored for the images built on this one; there is no history entry. */
+export function lowerOnBuild({ state }: Lowering, instruction: Instruction): null {
+  state.config.OnBuild = [...(state.config.OnBuild ?? []), triggerText(instruction)];
+  return null;
+}

@@ -1,0 +1,102 @@
+/**
+ * RUN: argv, environment, mounts. A heredoc alone is the shell's argument, or a script when it begins with `#!`; with
+ * other words around, the shell reads the heredocs itself. Reference: BuildKit dockerfile2llb, dispatchRun.
+ */
+import { expandWord } from '../../dockerfile/expand.ts';
+import type { Instruction } from '../../dockerfile/instruction.ts';
+import { nearest } from '../../dockerfile/nearest.ts';
+import { runCreatedBy } from '../created-by.ts';
+import { notSupported, semanticError } from '../faults.ts';
+import { proxyEnv } from '../global-args.ts';
+import { mountFields, parseMount } from '../mounts.ts';
+import type { Mount, RunStep } from '../plan.ts';
+import { argPairs, runEnv, shellOf, workingDir } from '../stage-state.ts';
+import { flagValue, type Lowering } from './lowering.ts';
+
+/** Where the kernel finds scripts of heredocs. */
+const PIPES = '/dev/pipes';
+
+/** What can be said without variables. Throws DOCKERFILE_SEMANTICS. */
+export function checkRun(instruction: Instruction): void {
+  networkOf(instruction);
+  const security = flagValue(instruction, 'security') ?? 'sandbox';
+  if (security !== 'sandbox' && security !== 'insecure') throw invalidMode('security', security, ['sandbox', 'insecure']);
+  for (const mount of mountFlags(instruction)) mountFields(mount);
+}
+
+export function lowerRun(lowering: Lowering, instruction: Instruction): RunStep {
+  checkRun(instruction);
+  if (flagValue(instruction, 'security') === 'insecure') {
+    throw notSupported('RUN --security=insecure is not supported', 'no step gets more rights than Docker gives by default');
+  }
+  if (instruction.flags.some(({ name }) => name === 'device')) throw notSupported('RUN --device is not supported');
+  const { state, place, buildArgs } = lowering;
+  const command = commandOf(instruction, shellOf(state));
+  const env = runEnv(state);
+  return {
+    ...place,
+    kind: 'run',
+    title: command.title ?? place.title,
+    createdBy: runCreatedBy(argPairs(state), command.history),
+    argv: command.argv,
+    env,
+    proxyEnv: proxyEnv(buildArgs, new Set(env.map((pair) => pair.slice(0, pair.indexOf('='))))),
+    cwd: workingDir(state),
+    user: state.config.User ?? '',
+    mounts: mountFlags(instruction).map((flag) => lowerMount(lowering, flag)),
+    network: networkOf(instruction),
+    scripts: command.scripts,
+  };
+}
+
+interface Command {
+  readonly argv: readonly string[];
+  /** argv as BuildKit's history shows it. */
+  readonly history: readonly string[];
+  readonly scripts: RunStep['scripts'];
+  readonly title: string | null;
+}
+
+function commandOf({ args, json, heredocs, text }: Instruction, shell: readonly string[]): Command {
+  const plain = (argv: readonly string[], title: string | null = null): Command => ({ argv, history: argv, scripts: [], title });
+  if (json !== null) return plain(json);
+  const [first] = heredocs;
+  if (first === undefined) return plain([...shell, args]);
+  if (heredocs.length > 1 || args !== first.word) {
+    return plain([...shell, args + heredocs.map(({ raw, name }) => `\n${raw}${name}`).join('')]);
+  }
+  const title = `${text.trim()} (${firstLine(first.body)})`;
+  if (!first.body.startsWith('#!')) return plain([...shell, first.body], title);
+  const script = `${PIPES}/${first.name}`;
+  // The kernel runs the script itself: an image without a shell will do. Docker's history has the shell nevertheless.
+  return { argv: [script], history: [...shell, script], scripts: [{ name: first.name, body: first.body }], title };
+}
+
+function firstLine(body: string): string {
+  const [line = '', ...rest] = body.trim().split(/\r?\n/);
+  return rest.length === 0 ? line : `${line}...`;
+}
+
+function lowerMount(lowering: Lowering, flag: string): Mount {
+  return parseMount(flag, {
+    expand: (word) => expandWord(word, lowering.scope),
+    origin: (from) => lowering.origin(from, 'RUN --mount from'),
+    cwd: workingDir(lowering.state),
+  });
+}
+
+function mountFlags({ flags }: Instruction): readonly string[] {
+  return flags.filter(({ name }) => name === 'mount').map(({ value }) => value ?? '');
+}
+
+function networkOf(instruction: Instruction): 'host' | 'none' {
+  const mode = flagValue(instruction, 'network') ?? 'default';
+  if (mode === 'none') return 'none';
+  if (mode === 'default' || mode === 'host') return 'host';
+  throw invalidMode('network', mode, ['default', 'none', 'host']);
+}
+
+function invalidMode(flag: string, mode: string, known: readonly string[]): Error {
+  const close = nearest(mode, known);
+  return semanticError(`invalid ${flag} mode "${mode}"`, close === undefined ? `one of: ${known.join(', ')}` : `did you mean "${close}"?`);
+}

@@ -1,0 +1,63 @@
+/**
+ * Where `--from` and a mount's `from` point: a stage above, or an image. Names of stages win over images, and variables
+ * are not expanded. Reference: BuildKit dockerfile2llb, toCommand and detectRunMount.
+ */
+import type { Platform } from '../image/platform.ts';
+import { semanticError } from './faults.ts';
+import type { StageOutline } from './outline.ts';
+import type { Origin } from './plan.ts';
+import { checkReference } from './references.ts';
+
+export interface OriginContext {
+  readonly stages: readonly StageOutline[];
+  /** The stage that asks. */
+  readonly index: number;
+  /** For images. */
+  readonly platform: Platform;
+}
+
+export type FromOption = 'COPY --from' | 'RUN --mount from';
+
+/** What is wrong with a `from` wherever it stands, reachable or not. Throws DOCKERFILE_SEMANTICS. */
+export function checkFrom(from: string, option: FromOption, { stages, index }: Pick<OriginContext, 'stages' | 'index'>): void {
+  if (from === '') throw semanticError(`${option} is empty`);
+  if (/\$./.test(from)) {
+    throw semanticError(
+      `variables are not expanded in ${option}`,
+      `give it a name above: FROM ${from} AS name, with the ARG before the first FROM`,
+    );
+  }
+  const number = /^\d+$/.test(from) ? Number(from) : null;
+  if (number !== null && option === 'RUN --mount from') {
+    const named = stages[number]?.name ?? null;
+    throw semanticError(
+      `a mount cannot name a stage by its number (from=${from})`,
+      named === null ? 'name it: FROM ... AS name' : `from=${named}`,
+    );
+  }
+  if (number !== null && number >= stages.length)
+    throw semanticError(`there is no stage ${number}`, `the last one is ${stages.length - 1}`);
+  const own = stages[index];
+  if (number === index || (own?.name === from.toLowerCase() && earlierStage(from, stages, index) === undefined)) {
+    throw semanticError(`${option}=${from} is this stage itself`, 'to copy within a stage use RUN cp');
+  }
+}
+
+/** Throws DOCKERFILE_SEMANTICS. */
+export function resolveOrigin(from: string, option: FromOption, context: OriginContext): Origin {
+  const { stages, index, platform } = context;
+  checkFrom(from, option, context);
+  const earlier = /^\d+$/.test(from) ? stages.slice(0, index)[Number(from)] : earlierStage(from, stages, index);
+  if (earlier !== undefined) return { kind: 'stage', index: earlier.index };
+  const later = /^\d+$/.test(from) ? stages[Number(from)] : stages.find(({ name }) => name === from.toLowerCase());
+  if (later !== undefined) {
+    throw semanticError(`${option}=${from} is a stage that comes later (line ${later.at.startLine})`, 'move it above this one');
+  }
+  if (from === 'scratch') throw semanticError(`${option}=scratch holds no files`);
+  checkReference(from);
+  return { kind: 'image', ref: from, platform };
+}
+
+function earlierStage(from: string, stages: readonly StageOutline[], index: number): StageOutline | undefined {
+  return stages.slice(0, index).findLast(({ name }) => name === from.toLowerCase());
+}

@@ -1,0 +1,124 @@
+/**
+ * What one stage knows while its instructions are lowered, top to bottom: the config so far, and the variables in
+ * force. ENV and ARG share one name space; the later declaration wins, but only ENV reaches the config.
+ * Reference: BuildKit dockerfile2llb, dispatchState.
+ */
+import type { Scope } from '../dockerfile/instruction.ts';
+import type { ContainerConfig, ImageConfig } from '../image/image.ts';
+
+export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+export type MutableConfig = { -readonly [K in keyof ContainerConfig]: ContainerConfig[K] };
+
+/** Belongs to the lowering of one stage, which changes it in place. */
+export interface StageState {
+  readonly config: MutableConfig;
+  author: string | null;
+  /** ENV and ARG values by name. */
+  readonly values: Map<string, string>;
+  /** Names declared by ARG, in order of their first declaration; null: declared without a value. */
+  readonly args: Map<string, string | null>;
+  /** CMD was set in this stage: ENTRYPOINT leaves it alone. */
+  commandSet: boolean;
+}
+
+export function scratchState(): StageState {
+  return stateOf({ WorkingDir: '/' }, null);
+}
+
+/** The image's ONBUILD triggers are not part of it: they run, and are gone. */
+export function stateOfImage(image: ImageConfig): StageState {
+  return stateOf(image.config ?? {}, image.author ?? null);
+}
+
+/** The child of a finished stage inherits its config, its variables and its ARGs, but not its triggers. */
+export function stateOfStage(parent: StageState): StageState {
+  const { OnBuild: _, ...config } = parent.config;
+  return { config, author: parent.author, values: new Map(parent.values), args: new Map(parent.args), commandSet: false };
+}
+
+function stateOf(source: ContainerConfig, author: string | null): StageState {
+  const { OnBuild: _, ...config } = source;
+  const env = source.Env ?? [];
+  const hasPath = env.some((pair) => nameOf(pair) === 'PATH');
+  const state: StageState = {
+    config: { ...config, Env: hasPath ? env : [...env, `PATH=${DEFAULT_PATH}`] },
+    author: author === '' ? null : author,
+    values: new Map(),
+    args: new Map(),
+    commandSet: false,
+  };
+  if (source.WorkingDir !== undefined && source.WorkingDir !== '') state.config.WorkingDir = joinWorkdir('/', source.WorkingDir);
+  for (const pair of state.config.Env ?? []) state.values.set(nameOf(pair), pair.slice(nameOf(pair).length + 1));
+  return state;
+}
+
+/** ENV: replaces in place, so that the order of the base stays. */
+export function setEnv(state: StageState, name: string, value: string): void {
+  const env = [...(state.config.Env ?? [])];
+  const position = env.findIndex((pair) => nameOf(pair) === name);
+  env.splice(position < 0 ? env.length : position, position < 0 ? 0 : 1, `${name}=${value}`);
+  state.config.Env = env;
+  state.values.set(name, value);
+}
+
+/** ARG; null when neither the file nor the command line gives a value. */
+export function declareArg(state: StageState, name: string, value: string | null): void {
+  state.args.set(name, value);
+  if (value !== null) state.values.set(name, value);
+}
+
+/** `NAME=value` for RUN: what ENV set, then the ARGs, each with the value in force. */
+export function runEnv(state: StageState): readonly string[] {
+  const names = new Set((state.config.Env ?? []).map(nameOf));
+  for (const name of state.args.keys()) if (state.values.has(name)) names.add(name);
+  return [...names].map((name) => `${name}=${state.values.get(name) ?? ''}`);
+}
+
+/** `NAME=value` of every declared ARG, as history shows them. */
+export function argPairs(state: StageState): readonly string[] {
+  return [...state.args.keys()].map((name) => `${name}=${state.values.get(name) ?? ''}`);
+}
+
+export function scopeOf(state: StageState, escapeChar: Scope['escape']): Scope {
+  return { escape: escapeChar, lookup: (name) => state.values.get(name) };
+}
+
+/** The argv prefix of shell forms. */
+export function shellOf(state: StageState): readonly string[] {
+  const shell = state.config.Shell ?? [];
+  return shell.length === 0 ? ['/bin/sh', '-c'] : shell;
+}
+
+/** A config field as a list: an empty one is left out of the config, as BuildKit does. */
+export function setList(state: StageState, field: 'Cmd' | 'Entrypoint', list: readonly string[]): void {
+  if (list.length === 0) delete state.config[field];
+  else state.config[field] = list;
+}
+
+/** `path` as seen from `from`, in normal form, without a trailing slash. */
+export function absolutePath(from: string, path: string): string {
+  const parts: string[] = [];
+  for (const part of (path.startsWith('/') ? path : `${from}/${path}`).split('/')) {
+    if (part === '' || part === '.') continue;
+    if (part === '..') parts.pop();
+    else parts.push(part);
+  }
+  return `/${parts.join('/')}`;
+}
+
+/** The config's WorkingDir after `WORKDIR path`. As in BuildKit an absolute path stays as written (`/tmp/`), a relative one is joined. */
+export function joinWorkdir(current: string | undefined, path: string): string {
+  if (path === '') return current || '/';
+  return path.startsWith('/') ? path : absolutePath(current || '/', path);
+}
+
+/** Where relative paths start: absolute, in normal form. */
+export function workingDir(state: StageState): string {
+  return absolutePath('/', state.config.WorkingDir ?? '');
+}
+
+function nameOf(pair: string): string {
+  const equals = pair.indexOf('=');
+  return equals < 0 ? pair : pair.slice(0, equals);
+}

@@ -1,0 +1,19 @@
+/** Faults of instructions that can be seen without variables: they count in stages that are not built, too, as in Docker. */
+import type { Faults } from './faults.ts';
+import { parseHealthcheck } from './instructions/healthcheck.ts';
+import { checkRun } from './instructions/run.ts';
+import { checkFrom } from './origins.ts';
+import type { StageOutline } from './outline.ts';
+import { references } from './reach.ts';
+
+export function checkStages(stages: readonly StageOutline[], faults: Faults): void {
+  for (const { index, instructions } of stages) {
+    for (const instruction of instructions) {
+      faults.collect(instruction.at, () => {
+        if (instruction.keyword === 'HEALTHCHECK') parseHealthcheck(instruction);
+        if (instruction.keyword === 'RUN') checkRun(instruction);
+        for (const { from, option } of references(instruction)) checkFrom(from, option, { stages, index });
+      });
+    }
+  }
+}
