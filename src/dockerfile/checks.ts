@@ -83,7 +83,7 @@ function checkFrom(subject: Subject): Findings {
     return [atWord(subject, as, { message: `FROM takes one image, and ${shown(as.text)} is too much`, hint: guess })];
   }
   if (name === undefined) return [atWord(subject, as, { message: 'the stage has no name after AS', hint })];
-  if (extra !== undefined) return [atWord(subject, extra, { message: `FROM has ${shown(extra.text)} after the stage's name`, hint })];
+  if (extra !== undefined) return [atWord(subject, extra, { message: `${shown(extra.text)} is too much behind the stage's name`, hint })];
   if (/^[a-z][a-z0-9\-_.]*$/i.test(name.text)) return NONE;
   const rule = 'It begins with a letter and has only letters, digits, - _ and . after that.';
   return [atWord(subject, name, { message: `${shown(name.text)} is no name for a stage`, hint: rule })];

@@ -37,7 +37,7 @@ interface Segment {
 }
 
 /**
- * Decodes a Dockerfile. A BOM is dropped, invalid UTF-8 becomes U+FFFD.
+ * Decodes a Dockerfile.
  * Throws TsbuildErrors (DOCKERFILE_SYNTAX) for a file in UTF-16, as some editors on Windows write it.
  */
 export function readText(bytes: Uint8Array, file: string): DockerfileText {
@@ -47,7 +47,17 @@ export function readText(bytes: Uint8Array, file: string): DockerfileText {
       new TsbuildError('DOCKERFILE_SYNTAX', 'the file is UTF-16', { hint: 'Save it as UTF-8.', at: { file, startLine: 1, endLine: 1 } }),
     ]);
   }
-  return splitText(new TextDecoder('utf-8').decode(bytes), file);
+  return splitText(decode(bytes), file);
+}
+
+/** The lines that errors quote, also of a file that does not parse. Throws nothing. */
+export function readSource(bytes: Uint8Array, file: string): SourceText {
+  return splitText(decode(bytes), file).source;
+}
+
+/** A BOM is dropped, invalid UTF-8 becomes U+FFFD. */
+function decode(bytes: Uint8Array): string {
+  return new TextDecoder('utf-8').decode(bytes);
 }
 
 export function splitText(text: string, file: string): DockerfileText {

@@ -20,6 +20,8 @@ export interface Draft {
   readonly args: string;
   readonly argsOffset: number;
   readonly json: readonly string[] | null;
+  /** False when an open quote swallowed the arguments; reported. */
+  readonly complete: boolean;
   /** ONBUILD's; null when it has none or a wrong one, which has been reported. */
   readonly trigger: Draft | null;
 }
@@ -30,10 +32,15 @@ export interface UnknownDraft {
   readonly meant: Keyword | undefined;
 }
 
-/** What the line before suggests about a line that is no instruction. */
 export interface LineContext {
   readonly report: Reporter;
-  readonly hintForUnknown: string | undefined;
+  readonly ifUnknown: UnknownHint | undefined;
+}
+
+/** What the instruction before suggests about a line that is no instruction. `guess` yields to a keyword that is near. */
+export interface UnknownHint {
+  readonly weight: 'sure' | 'guess';
+  readonly text: string;
 }
 
 const TAKES_JSON: ReadonlySet<Keyword> = new Set<Keyword>(['ADD', 'CMD', 'COPY', 'ENTRYPOINT', 'RUN', 'SHELL', 'VOLUME']);
@@ -44,13 +51,14 @@ export function parseLine(text: string, from: number, context: LineContext): Dra
   const word = wordAt(text, from);
   const keyword = keywordOf(word);
   if (keyword === undefined) return unknown(word, from, context);
-  const { flags, rest } = readFlags(keyword, text, from + word.length, context.report);
+  const { flags, rest, complete } = readFlags(keyword, text, from + word.length, context.report);
   const args = text.slice(rest);
   return {
     kind: 'instruction',
     keyword,
     keywordOffset: from,
     flags,
+    complete,
     args,
     argsOffset: rest,
     json: readJson(keyword, args, rest, context.report),
@@ -76,9 +84,10 @@ function wordAt(text: string, from: number): string {
   return text.slice(from, end);
 }
 
-function unknown(word: string, offset: number, { report, hintForUnknown }: LineContext): UnknownDraft {
+function unknown(word: string, offset: number, { report, ifUnknown }: LineContext): UnknownDraft {
   const meant = nearest(word, KEYWORDS);
-  report.error({ message: `unknown instruction ${shown(word)}`, hint: hintFor(word, meant) ?? hintForUnknown }, offset, word.length);
+  const hint = ifUnknown?.weight === 'sure' ? ifUnknown.text : (hintFor(word, meant) ?? ifUnknown?.text);
+  report.error({ message: `unknown instruction ${shown(word)}`, hint }, offset, word.length);
   return { kind: 'unknown', meant };
 }
 
@@ -92,7 +101,7 @@ function readFlags(
   text: string,
   from: number,
   report: Reporter,
-): { readonly flags: readonly Flag[]; readonly rest: number } {
+): { readonly flags: readonly Flag[]; readonly rest: number; readonly complete: boolean } {
   const { words, rest } = scanFlagWords(text, from);
   const flags: Flag[] = [];
   for (const word of words) {
@@ -101,7 +110,7 @@ function readFlags(
     if (fault !== undefined) report.error(fault, word.offset, word.width);
     flags.push(flag);
   }
-  return { flags, rest };
+  return { flags, rest, complete: words.every(({ quotes }) => quotes === 'closed') };
 }
 
 /** The strings of the JSON form; null for the shell form and for a fault, which is reported. */
@@ -114,7 +123,7 @@ function readJson(keyword: Keyword, args: string, argsOffset: number, report: Re
   if (form.kind === 'strings') return form.strings;
   if (form.kind === 'not-strings') {
     report.error(
-      { message: `the JSON form takes only strings, and this list has ${form.found}`, hint: 'Put quotes around it.' },
+      { message: `the JSON form takes only strings, and this list has ${form.found}`, hint: 'Each element stands in double quotes.' },
       offset,
       width,
     );

@@ -9,7 +9,7 @@ import { type Findings, noFindings, type Reporter, reporter, syntaxError } from 
 import { findHeredocs, type HeredocStart, readHeredoc } from './heredoc.ts';
 import type { Heredoc, Instruction, Keyword, ParsedDockerfile, ParserDirectives } from './instruction.ts';
 import { type DockerfileText, type LogicalLine, readLogicalLine, readText, splitText } from './lines.ts';
-import { type Draft, parseLine, readTrigger, type UnknownDraft } from './parse-line.ts';
+import { type Draft, parseLine, readTrigger, type UnknownDraft, type UnknownHint } from './parse-line.ts';
 import { checkStages, type Outline } from './stages.ts';
 import { shown } from './visible.ts';
 
@@ -23,17 +23,17 @@ export function parseDockerfile(bytes: Uint8Array, file: string): ParsedDockerfi
   const directives = readDirectives(text.source, findings);
   const instructions: Instruction[] = [];
   const outline: Outline[] = [];
-  let hintForUnknown: string | undefined;
+  let ifUnknown: UnknownHint | undefined;
   let index = 0;
   for (;;) {
     const line = readLogicalLine(text.source, index, directives.escape);
     if (line === undefined) break;
-    const result = readInstruction({ text, line, escape: directives.escape, findings, hintForUnknown, role: 'instruction' });
+    const result = readInstruction({ text, line, escape: directives.escape, findings, ifUnknown, role: 'instruction' });
     index = result.next;
     outline.push(result.outline);
     if (result.instruction !== undefined) {
       instructions.push(result.instruction);
-      hintForUnknown = hintAfter(result.instruction, directives.escape);
+      ifUnknown = hintAfter(result.instruction, directives.escape);
     }
   }
   checkStages(outline, file, findings);
@@ -50,7 +50,7 @@ export function parseTrigger(text: string, from: string, escapeChar: ParserDirec
   const findings = noFindings();
   const whole = { file: from, startLine: 1, endLine: Math.max(1, lines.source.lines.length) };
   const line = readLogicalLine(lines.source, 0, escapeChar);
-  const result = line && readInstruction({ text: lines, line, escape: escapeChar, findings, hintForUnknown: undefined, role: 'trigger' });
+  const result = line && readInstruction({ text: lines, line, escape: escapeChar, findings, ifUnknown: undefined, role: 'trigger' });
   if (result === undefined) findings.errors.push(syntaxError({ message: 'the ONBUILD trigger is empty' }, whole));
   else if (readLogicalLine(lines.source, result.next, escapeChar) !== undefined) {
     findings.errors.push(syntaxError({ message: 'the ONBUILD trigger is more than one instruction' }, whole));
@@ -65,7 +65,7 @@ interface Reading {
   readonly line: LogicalLine;
   readonly escape: ParserDirectives['escape'];
   readonly findings: Findings;
-  readonly hintForUnknown: string | undefined;
+  readonly ifUnknown: UnknownHint | undefined;
   readonly role: 'instruction' | 'trigger';
 }
 
@@ -77,11 +77,11 @@ interface Read {
 }
 
 function readInstruction(reading: Reading): Read {
-  const { text, line, findings, hintForUnknown, role } = reading;
+  const { text, line, findings, ifUnknown, role } = reading;
   const report = reporter(findings, line.place);
   const file = text.source.file;
   if (line.text === '') report.error({ message: 'a line continuation that continues nothing', hint: 'Remove it.' }, 0, 1);
-  const context = { report, hintForUnknown };
+  const context = { report, ifUnknown };
   const draft =
     line.text === '' ? NOTHING : role === 'trigger' ? (readTrigger(line.text, 0, context) ?? NOTHING) : parseLine(line.text, 0, context);
   if (draft.kind === 'unknown') {
@@ -124,6 +124,7 @@ function complete({ draft, text, at, heredocs }: Completion): Instruction {
 }
 
 function checkDraft(draft: Draft, heredocs: readonly Heredoc[], escapeChar: ParserDirectives['escape'], report: Reporter): void {
+  if (!draft.complete) return;
   for (const { level, fault, offset, width } of checkArguments({ ...draft, heredocs, escape: escapeChar })) {
     if (level === 'error') report.error(fault, offset, width);
     else report.warn(fault, offset, width);
@@ -184,7 +185,7 @@ function skipBodies(reading: Reading, { meant }: UnknownDraft): number {
   if (meant === undefined) return line.next;
   const silent = reporter(noFindings(), line.place);
   const rest = line.text.slice(line.text.search(/[\t\v\f\r ]|$/));
-  const draft = parseLine(`${meant}${rest}`, 0, { report: silent, hintForUnknown: undefined });
+  const draft = parseLine(`${meant}${rest}`, 0, { report: silent, ifUnknown: undefined });
   if (draft.kind === 'unknown') return line.next;
   return readBodies(reading, draft, silent).next;
 }
@@ -200,11 +201,12 @@ function warnOfBlankLines(file: string, line: LogicalLine, keyword: Keyword, fin
 }
 
 /** What an unknown instruction after this one probably is. */
-function hintAfter({ keyword, args, heredocs }: Instruction, escapeChar: string): string {
-  const glued = keyword === 'RUN' && heredocs.length === 0 ? /[^\s<\d]<<-?["']?\w+/.exec(args.slice(0, 4096)) : null;
-  if (glued !== null)
-    return `Docker sees a heredoc only with a blank before the <<: ${shown(glued[0].slice(0, 1))} ${shown(glued[0].slice(1))}`;
-  return `If it goes on with the ${keyword} above, that line must end with ${escapeChar}.`;
+function hintAfter({ keyword, args, heredocs }: Instruction, escapeChar: string): UnknownHint {
+  const glued = keyword === 'RUN' && heredocs.length === 0 ? /([^\s<]*[^\s<\d])(<<-?["']?\w+)/.exec(args.slice(0, 2048)) : null;
+  if (glued?.[1] === undefined || glued[2] === undefined) {
+    return { weight: 'guess', text: `If it goes on with the ${keyword} above, that line must end with ${escapeChar}.` };
+  }
+  return { weight: 'sure', text: `Docker sees a heredoc only with a blank before the <<: ${shown(glued[1])} ${shown(glued[2])}` };
 }
 
 function throwErrors({ errors }: Findings): void {
