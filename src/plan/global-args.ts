@@ -26,7 +26,7 @@ export function platformArgs(inputs: PlanInputs, lastStage: string | null): Map<
     ['TARGETOSVERSION', ''],
     ['TARGETARCH', target.architecture],
     ['TARGETVARIANT', target.variant ?? ''],
-    ['TARGETSTAGE', inputs.target ?? lastStage ?? 'default'],
+    ['TARGETSTAGE', inputs.target === null ? (lastStage ?? 'default') : /^\d/.test(inputs.target) ? 'default' : inputs.target],
   ]);
   for (const name of args.keys()) {
     const given = inputs.buildArgs.get(name);

@@ -4,7 +4,7 @@
  */
 import type { Platform } from '../image/platform.ts';
 import { semanticError } from './faults.ts';
-import type { StageOutline } from './outline.ts';
+import type { StageOutline } from './stages.ts';
 import type { Origin } from './plan.ts';
 import { checkReference } from './references.ts';
 

@@ -4,33 +4,24 @@
  */
 import type { Instruction, ParsedDockerfile } from '../dockerfile/instruction.ts';
 import { TsbuildError } from '../errors.ts';
-import { formatPlatform } from '../image/platform.ts';
-import { createFaults, type Faults, notSupported } from './faults.ts';
+import { createFaults, type Faults } from './faults.ts';
 import { lowerInstruction } from './instructions/lower.ts';
 import type { Lowering } from './instructions/lowering.ts';
 import { resolveOrigin } from './origins.ts';
-import { type Outline, outlineOf, type StageOutline } from './outline.ts';
-import { type BaseConfigs, type BaseRequest, type BuildPlan, baseKey, type PlanInputs, type Stage, type Step } from './plan.ts';
-import { type Reach, reach } from './reach.ts';
+import { survey } from './outline.ts';
+import { type BaseConfigs, type BuildPlan, baseKey, type PlanInputs, type Stage, type Step } from './plan.ts';
 import { type StageState, scopeOf, scratchState, stateOfImage, stateOfStage } from './stage-state.ts';
-import { checkStages } from './static-checks.ts';
+import type { Outline, StageOutline } from './stages.ts';
 import { unusedArgs } from './unused-args.ts';
-
-/**
- * The base images whose configs are still unknown. To be called until it returns none: the ONBUILD triggers of a base
- * may need further stages. Throws TsbuildErrors with the faults that are known without them, before anything is fetched.
- */
-export function missingBases(parsed: ParsedDockerfile, inputs: PlanInputs, known: BaseConfigs): readonly BaseRequest[] {
-  const faults = createFaults();
-  const { reached } = survey(parsed, inputs, { known, faults });
-  faults.throwIfAny();
-  return reached.missing;
-}
 
 /** Throws TsbuildErrors (DOCKERFILE_SEMANTICS, NOT_SUPPORTED, PLATFORM_INVALID) with every fault of the file. */
 export function planBuild(parsed: ParsedDockerfile, inputs: PlanInputs, known: BaseConfigs): BuildPlan {
   const faults = createFaults();
   const { outline, reached } = survey(parsed, inputs, { known, faults });
+  if (reached.missing.length > 0) {
+    faults.throwIfAny();
+    throw new Error(`configs are missing for ${reached.missing.map(baseKey).join(', ')}: missingBases has to be empty first`);
+  }
   const warnings = [...outline.warnings];
   const states = new Map<number, StageState>();
   const stages: Stage[] = [];
@@ -53,22 +44,6 @@ export function planBuild(parsed: ParsedDockerfile, inputs: PlanInputs, known: B
   };
 }
 
-function survey(
-  parsed: ParsedDockerfile,
-  inputs: PlanInputs,
-  { known, faults }: { readonly known: BaseConfigs; readonly faults: Faults },
-): { readonly outline: Outline; readonly reached: Reach } {
-  const outline = outlineOf(parsed, inputs, faults);
-  checkStages(outline.stages, faults);
-  const reached = reach(outline, known, faults);
-  for (const index of reached.stages) {
-    const stage = outline.stages[index];
-    if (stage === undefined || stage.platform.os === 'linux') continue;
-    faults.add(notSupported(`building for ${formatPlatform(stage.platform)} is not supported`, 'only linux images can be built'), stage.at);
-  }
-  return { outline, reached };
-}
-
 /** Null when the base is at fault: whatever its child says would be judged by wrong variables. */
 function startState(
   { base }: StageOutline,
@@ -81,8 +56,7 @@ function startState(
     return parent === undefined ? null : stateOfStage(parent);
   }
   const image = known.get(baseKey(base));
-  if (image === undefined) throw new Error(`the config of ${baseKey(base)} is not known: missingBases has to be empty first`);
-  return stateOfImage(image);
+  return image === undefined ? null : stateOfImage(image);
 }
 
 interface StageContext {

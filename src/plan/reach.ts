@@ -8,7 +8,7 @@ import { TsbuildError } from '../errors.ts';
 import { type Faults, semanticError } from './faults.ts';
 import { mountFields, mountFrom } from './mounts.ts';
 import { type FromOption, resolveOrigin } from './origins.ts';
-import type { Outline, StageOutline } from './outline.ts';
+import type { Outline, StageOutline } from './stages.ts';
 import { type BaseConfigs, type BaseRequest, baseKey } from './plan.ts';
 
 export interface Reach {

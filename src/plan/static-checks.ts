@@ -3,7 +3,7 @@ import type { Faults } from './faults.ts';
 import { parseHealthcheck } from './instructions/healthcheck.ts';
 import { checkRun } from './instructions/run.ts';
 import { checkFrom } from './origins.ts';
-import type { StageOutline } from './outline.ts';
+import type { StageOutline } from './stages.ts';
 import { references } from './reach.ts';
 
 export function checkStages(stages: readonly StageOutline[], faults: Faults): void {

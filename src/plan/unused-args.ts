@@ -2,7 +2,7 @@
 import type { Instruction } from '../dockerfile/instruction.ts';
 import { TsbuildError } from '../errors.ts';
 import { isPredefinedArg } from './global-args.ts';
-import { argNames, type Outline } from './outline.ts';
+import { argNames, type Outline } from './stages.ts';
 import { suggest } from './suggest.ts';
 
 /** `triggers`: those of the bases, which may declare ARGs of their own. */
