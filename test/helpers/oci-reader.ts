@@ -46,13 +46,37 @@ export interface FileNode {
   readonly links?: readonly string[];
 }
 
+/** The image config as far as tests name its fields. */
+export interface ConfigDocument {
+  readonly architecture?: string;
+  readonly os?: string;
+  readonly variant?: string;
+  readonly author?: string;
+  readonly created?: string;
+  readonly config?: {
+    readonly Env?: readonly string[];
+    readonly Labels?: Readonly<Record<string, string>>;
+    readonly WorkingDir?: string;
+    readonly Cmd?: readonly string[];
+    readonly Entrypoint?: readonly string[];
+    readonly Shell?: readonly string[];
+    readonly OnBuild?: readonly string[];
+    readonly User?: string;
+    readonly StopSignal?: string;
+    readonly Healthcheck?: unknown;
+    readonly ExposedPorts?: Readonly<Record<string, unknown>>;
+    readonly Volumes?: Readonly<Record<string, unknown>>;
+  };
+  readonly rootfs?: { readonly diff_ids?: readonly string[] };
+  readonly history?: readonly { readonly empty_layer?: boolean; readonly created_by?: string; readonly created?: string }[];
+}
+
 export interface ReadImage {
   /** Of the manifest. */
   readonly digest: string;
   readonly manifest: { readonly mediaType?: string; readonly config: Descriptor; readonly layers: readonly Descriptor[] };
   /** The whole config document. */
-  // biome-ignore lint/suspicious/noExplicitAny: a foreign document whose fields the tests name
-  readonly config: any;
+  readonly config: ConfigDocument;
   readonly files: ReadonlyMap<string, FileNode>;
 }
 
@@ -100,13 +124,13 @@ export function ociReader(host: string) {
       if (reference.startsWith('sha256:') && reference !== digest) throw new Error(`${reference}: the manifest has digest ${digest}`);
       const manifest = JSON.parse(body.toString('utf8')) as ReadImage['manifest'] & { manifests?: readonly Descriptor[] };
       if (manifest.manifests?.[0] !== undefined) return this.read(repository, manifest.manifests[0].digest, judge);
-      const config = JSON.parse(readFileSync(await blobFile(repository, manifest.config), 'utf8'));
+      const config = JSON.parse(readFileSync(await blobFile(repository, manifest.config), 'utf8')) as ConfigDocument;
       const layers: string[] = [];
       for (const layer of manifest.layers) layers.push(await blobFile(repository, layer));
       const diffIds = await Promise.all(layers.map(diffIdOf));
       const declared: readonly string[] = config.rootfs?.diff_ids ?? [];
       if (diffIds.join() !== declared.join()) throw new Error(`diff_ids are ${declared.join()}, the layers have ${diffIds.join()}`);
-      const history: readonly { empty_layer?: boolean; created_by?: string }[] = config.history ?? [];
+      const history = config.history ?? [];
       const made = history.filter((entry) => entry.empty_layer !== true).length;
       const foreign = history.filter((entry) => entry.created_by === BASE_HISTORY).length;
       if (config.history !== undefined && made !== layers.length)
@@ -147,7 +171,7 @@ export function configFields(image: Pick<ReadImage, 'config'>): ReadonlyMap<stri
     const empty = value === undefined || value === null || value === '' || (Array.isArray(value) && value.length === 0);
     if (!empty) out.set(key, value);
   };
-  for (const key of ['architecture', 'os', 'variant', 'author']) put(key, config[key]);
+  for (const key of ['architecture', 'os', 'variant', 'author'] as const) put(key, config[key]);
   for (const pair of inner.Env ?? []) {
     const at = pair.indexOf('=');
     const name = `Env.${pair.slice(0, at)}`;
@@ -156,8 +180,8 @@ export function configFields(image: Pick<ReadImage, 'config'>): ReadonlyMap<stri
     out.set(name, pair.slice(at + 1));
   }
   for (const [name, value] of Object.entries(inner.Labels ?? {})) out.set(`Labels.${name}`, value);
-  for (const key of ['Cmd', 'Entrypoint', 'Shell', 'OnBuild', 'User', 'StopSignal', 'Healthcheck']) put(key, inner[key]);
-  for (const key of ['ExposedPorts', 'Volumes']) put(key, Object.keys(inner[key] ?? {}).sort());
+  for (const key of ['Cmd', 'Entrypoint', 'Shell', 'OnBuild', 'User', 'StopSignal', 'Healthcheck'] as const) put(key, inner[key]);
+  for (const key of ['ExposedPorts', 'Volumes'] as const) put(key, Object.keys(inner[key] ?? {}).sort());
   put('WorkingDir', inner.WorkingDir === '' || inner.WorkingDir === undefined ? '/' : inner.WorkingDir);
   return out;
 }

@@ -1,0 +1,151 @@
+/**
+ * `kill -9` of tsbuild at twenty seeded moments, from the pull to the push, by turns as root and as an ordinary user. Afterwards
+ * nothing of the build runs or is mounted, what the cache folder holds is sound, and the next build with it succeeds.
+ */
+import { spawn } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { runTsbuild, scratchFolder, type TsbuildRun, tsbuildCommand } from '../helpers/builds.ts';
+import { baseMissing, pushBase } from '../helpers/debian-base.ts';
+import { type LocalRegistry, localRegistry } from '../helpers/local-registry.ts';
+import { ociReader } from '../helpers/oci-reader.ts';
+import { describeUnless, missing } from '../helpers/tools.ts';
+import { type UnprivilegedUser, unprivilegedUser } from '../helpers/unprivileged-user.ts';
+
+const KILLS = 20;
+const SEED = Number(process.env['TSBUILD_TEST_SEED'] ?? 20_261_124);
+/** In the command line of what RUN starts, so that survivors can be found. */
+const MARK = `mark-${randomBytes(8).toString('hex')}`;
+
+/** mulberry32: the same moments on every run with the same seed. */
+function random(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Processes that belong to a build: by the mark, or by the folder they were told to use. */
+function survivors(...marks: readonly string[]): readonly string[] {
+  const found: string[] = [];
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)) {
+    try {
+      const text = readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ');
+      if (marks.some((mark) => text.includes(mark))) found.push(`${pid} ${text}`);
+    } catch {
+      // It ended while the list was read.
+    }
+  }
+  return found;
+}
+
+function mountsBelow(folder: string): readonly string[] {
+  return readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .filter((line) => line.includes(folder));
+}
+
+/** Files named by a digest that hold something else. */
+function unsoundBlobs(folder: string): { checked: number; unsound: readonly string[] } {
+  const unsound: string[] = [];
+  let checked = 0;
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || !/^[0-9a-f]{64}$/.test(entry.name) || !entry.parentPath.endsWith('blobs/sha256')) continue;
+    const path = join(entry.parentPath, entry.name);
+    checked++;
+    if (createHash('sha256').update(readFileSync(path)).digest('hex') !== entry.name) unsound.push(path);
+  }
+  return { checked, unsound };
+}
+
+const ordinary = unprivilegedUser();
+const lacking = missing(['docker-registry', 'python3']) ?? baseMissing('debian');
+
+describeUnless(lacking, 'kill -9', () => {
+  let registry: LocalRegistry;
+  let context = '';
+  const people: readonly (UnprivilegedUser | undefined)[] = typeof ordinary === 'string' ? [undefined] : [undefined, ordinary];
+  const chance = random(SEED);
+  const wholeMs = new Map<UnprivilegedUser | undefined, number>();
+
+  beforeAll(async () => {
+    registry = await localRegistry();
+    await pushBase(registry.host, 'debian');
+    context = scratchFolder('context');
+    // Bytes that gzip cannot shrink make sealing and pushing last.
+    writeFileSync(join(context, 'noise'), randomBytes(24 << 20), { mode: 0o644 });
+    const dockerfile = `FROM debian:12\nCOPY noise /noise\nRUN cat /noise > /copy && sh -c 'sleep 0.4; : ${MARK}' && rm -r /usr/share/doc\nRUN echo end > /end\n`;
+    writeFileSync(join(context, 'Dockerfile'), dockerfile, { mode: 0o644 });
+  });
+  afterAll(async () => {
+    await registry[Symbol.asyncDispose]();
+    rmSync(context, { recursive: true, force: true });
+  });
+
+  const runOf = (to: string, cacheFolder: string, user: UnprivilegedUser | undefined): TsbuildRun => ({
+    host: registry.host,
+    staged: { folder: context, context, dockerfile: join(context, 'Dockerfile') },
+    to,
+    cacheFolder,
+    ...(user === undefined ? {} : { user }),
+  });
+
+  test('an undisturbed build tells how long the moments are spread', async () => {
+    for (const user of people) {
+      const cacheFolder = scratchFolder('kill', user);
+      const begun = Date.now();
+      const outcome = await runTsbuild(runOf(`whole/${user?.name ?? 'self'}:t`, cacheFolder, user));
+      expect(outcome.code, outcome.log).toBe(0);
+      wholeMs.set(user, Date.now() - begun);
+      const { checked, unsound } = unsoundBlobs(cacheFolder);
+      expect(checked).toBeGreaterThan(0);
+      expect(unsound).toEqual([]);
+      rmSync(cacheFolder, { recursive: true, force: true });
+    }
+  });
+
+  for (let i = 0; i < KILLS; i++) {
+    const user = people[i % people.length];
+    // One kill in each twentieth of the build's time.
+    const share = (i + chance()) / KILLS;
+    test(`after ${(share * 100).toFixed(1)} % of the time, ${user === undefined ? 'by whoever runs the tests' : 'by an ordinary user'}`, async () => {
+      const cacheFolder = scratchFolder('kill', user);
+      try {
+        const [program = '', ...args] = tsbuildCommand(runOf(`killed/n${i}:t`, cacheFolder, user));
+        const child = spawn(program, args, { stdio: 'ignore' });
+        const ended = once(child, 'exit');
+        await Promise.race([ended, sleep((wholeMs.get(user) ?? 0) * share)]);
+        child.kill('SIGKILL');
+        await ended;
+        const deadline = Date.now() + 5_000;
+        while (survivors(MARK, cacheFolder).length > 0 && Date.now() < deadline) await sleep(50);
+        expect(survivors(MARK, cacheFolder)).toEqual([]);
+        expect(mountsBelow(cacheFolder)).toEqual([]);
+        expect(unsoundBlobs(cacheFolder).unsound).toEqual([]);
+
+        const outcome = await runTsbuild(runOf(`again/n${i}:t`, cacheFolder, user));
+        expect(outcome.code, outcome.log).toBe(0);
+        const image = await ociReader(registry.host).read(`again/n${i}`, 't', 'own layers');
+        expect(image.files.get('/end')?.text).toBe('end\n');
+        expect(image.files.get('/copy')?.sha256).toBe(
+          createHash('sha256')
+            .update(readFileSync(join(context, 'noise')))
+            .digest('hex'),
+        );
+        expect(image.files.has('/usr/share/doc')).toBe(false);
+        expect(mountsBelow(cacheFolder)).toEqual([]);
+        expect(survivors(MARK, cacheFolder)).toEqual([]);
+        expect(unsoundBlobs(cacheFolder).unsound).toEqual([]);
+      } finally {
+        rmSync(cacheFolder, { recursive: true, force: true });
+      }
+    });
+  }
+});
