@@ -6,8 +6,9 @@ import { pino } from 'pino';
 import type { BuildEvent } from '../build/events.ts';
 import type { SourceRange } from '../errors.ts';
 import { describeErrors } from './error-text.ts';
+import { type LastLines, lastLines } from './last-lines.ts';
 import { type OutputLines, outputLines } from './output-lines.ts';
-import type { Reporter, ReportOptions, ReportWorld } from './reporter.ts';
+import { type Reporter, type ReportOptions, type ReportWorld, shows } from './reporter.ts';
 import { endText, planText, type StepStart, stepLabel, transferText } from './step-text.ts';
 import { summaryTitle } from './summary.ts';
 import { tally } from './tally.ts';
@@ -27,7 +28,7 @@ export function jsonReporter(options: ReportOptions, world: ReportWorld): Report
   const began = world.clock();
   const sums = tally();
   const transfers = transferClock(() => world.clock());
-  const running = new Map<string, { readonly start: StepStart; readonly output: OutputLines }>();
+  const running = new Map<string, { readonly start: StepStart; readonly output: OutputLines; readonly last: LastLines }>();
   const output = (id: string, lines: readonly string[]): void => {
     for (const text of lines) log.info({ event: 'step-output', id }, text);
   };
@@ -39,19 +40,24 @@ export function jsonReporter(options: ReportOptions, world: ReportWorld): Report
         log.info({ event: 'plan', stages: event.stages, steps: event.steps, isolation: event.isolation }, planText(event));
         return;
       case 'step-start': {
-        running.set(event.id, { start: event, output: outputLines() });
+        running.set(event.id, { start: event, output: outputLines(), last: lastLines() });
         const { id, stage, number, total, title } = event;
         log.info({ event: 'step-start', id, stage, number, total, instruction: title, ...place(event.at) }, `${stepLabel(event)} ${title}`);
         return;
       }
-      case 'step-output':
-        output(event.id, running.get(event.id)?.output.push(event.chunk) ?? []);
+      case 'step-output': {
+        const step = running.get(event.id);
+        if (step === undefined) return;
+        if (shows(options.verbosity, 'info')) output(event.id, step.output.push(event.chunk));
+        else step.last.push(event.chunk);
         return;
+      }
       case 'step-end': {
         const step = running.get(event.id);
         if (step === undefined) return;
         running.delete(event.id);
         output(event.id, step.output.end());
+        if (event.state === 'failed') for (const text of step.last.end()) log.error({ event: 'step-output', id: event.id }, text);
         const { id, state, seconds, layerBytes } = event;
         log.info({ event: 'step-end', id, state, seconds, layerBytes }, `${stepLabel(step.start)} ${endText(event)}`);
         return;

@@ -4,6 +4,7 @@
  */
 import type { BuildEvent } from '../build/events.ts';
 import { formatError } from './error-text.ts';
+import { type LastLines, lastLines } from './last-lines.ts';
 import { type OutputLines, outputLines } from './output-lines.ts';
 import type { Reporter, ReportOptions, ReportWorld, Verbosity } from './reporter.ts';
 import { shows } from './reporter.ts';
@@ -19,6 +20,8 @@ const SHORT_TRANSFER_BYTES = 1_000_000;
 interface RunningStep {
   readonly start: StepStart;
   readonly output: OutputLines;
+  /** For a failure, where the verbosity hides output. */
+  readonly last: LastLines;
   said: 'nothing' | 'output';
 }
 
@@ -49,13 +52,15 @@ export function plainReporter(options: ReportOptions, world: ReportWorld): Repor
         say('info', planText(event));
         return;
       case 'step-start': {
-        running.set(event.id, { start: event, output: outputLines(), said: 'nothing' });
+        running.set(event.id, { start: event, output: outputLines(), last: lastLines(), said: 'nothing' });
         say('info', `${paint.cyan(stepLabel(event))} ${withoutControls(event.title)}`);
         return;
       }
       case 'step-output': {
         const step = running.get(event.id);
-        if (step !== undefined) sayOutput(step, step.output.push(event.chunk));
+        if (step === undefined) return;
+        if (shows(options.verbosity, 'info')) sayOutput(step, step.output.push(event.chunk));
+        else step.last.push(event.chunk);
         return;
       }
       case 'step-end': {
@@ -63,6 +68,8 @@ export function plainReporter(options: ReportOptions, world: ReportWorld): Repor
         if (step === undefined) return;
         running.delete(event.id);
         sayOutput(step, step.output.end());
+        if (event.state === 'failed')
+          for (const line of step.last.end()) say('error', `${paint.dim('|')} ${commandLine(line, options.color)}`);
         if (step.said === 'nothing' && isSilentEnd(event)) return;
         const text = endText(event);
         say('info', `${paint.cyan(stepLabel(step.start))} ${event.state === 'failed' ? paint.red(text) : text}`);

@@ -18,9 +18,9 @@ export function summaryLines(totals: Totals): readonly SummaryLine[] {
   for (const [i, { where }] of places.entries()) lines.push({ label: i === 0 ? 'image' : '', text: where });
   const digests = [...new Set(totals.published.map(({ digest }) => digest))];
   for (const [i, digest] of digests.entries()) lines.push({ label: i === 0 ? 'digest' : '', text: digest });
-  const cached = totals.cached === 0 ? '' : `, ${totals.cached} of them cached`;
-  const layers = totals.newLayers === 0 ? 'no new layer' : `${count(totals.newLayers, 'new layer')}, ${formatBytes(totals.newLayerBytes)}`;
-  lines.push({ label: 'steps', text: `${totals.steps}${cached}: ${layers}` });
+  const steps = `${count(totals.steps, 'step')}${totals.cached === 0 ? '' : `, ${totals.cached} cached`}`;
+  const layers = totals.newLayers === 0 ? 'none new' : `${totals.newLayers} new, ${formatBytes(totals.newLayerBytes)}`;
+  lines.push({ label: 'layers', text: `${layers} (${steps})` });
   const pulled = transferText(totals.pull, 'in the cache');
   if (pulled !== null) lines.push({ label: 'pulled', text: pulled });
   const pushed = transferText(totals.push, 'in the registry');
