@@ -1,0 +1,60 @@
+/**
+ * What a member's name means in a layer: a path, a whiteout, an opaque mark, or nothing. Also the reverse, for writing.
+ * Spec: OCI image-spec layer.md, "Whiteouts". Names that lead out of the root are refused here, once for all readers.
+ */
+import { baseName, type BytePath, type ByteString, joinPath, parentOf, textOf } from '../bytes/byte-path.ts';
+import { TsbuildError } from '../errors.ts';
+
+export type MemberName =
+  | { readonly kind: 'put'; readonly path: BytePath }
+  | { readonly kind: 'remove'; readonly path: BytePath }
+  | { readonly kind: 'opaque'; readonly path: BytePath }
+  /** Leftovers of aufs (`.wh..wh.plnk` and the like), which Docker skips too. */
+  | { readonly kind: 'nothing' };
+
+export const WHITEOUT_PREFIX = '.wh.';
+const OPAQUE_NAME = '.wh..wh..opq';
+const AUFS_PREFIX = '.wh..wh.';
+
+/** Throws LAYER_PATH_ESCAPE for `..`, LAYER_INVALID for whiteouts that name nothing that could be removed. */
+export function parseMemberName(name: ByteString): MemberName {
+  const path = memberPath(name, 'name');
+  if (!path.includes(WHITEOUT_PREFIX)) return { kind: 'put', path };
+  const parts = path.split('/');
+  if (parts.slice(0, -1).some((part) => part.startsWith(AUFS_PREFIX) && part !== OPAQUE_NAME)) return { kind: 'nothing' };
+  if (parts.slice(0, -1).some((part) => part.startsWith(WHITEOUT_PREFIX))) throw invalid(name, 'a folder in it is a whiteout');
+  const base = baseName(path);
+  if (!base.startsWith(WHITEOUT_PREFIX)) return { kind: 'put', path };
+  if (base === OPAQUE_NAME) return { kind: 'opaque', path: parentOf(path) };
+  if (base.startsWith(AUFS_PREFIX)) return { kind: 'nothing' };
+  const removed = base.slice(WHITEOUT_PREFIX.length);
+  if (removed === '' || removed === '.' || removed === '..') throw invalid(name, 'the whiteout names no file');
+  return { kind: 'remove', path: joinPath(parentOf(path), removed) };
+}
+
+/** The path inside the root of a member's name or hard link target. Leading `/` and `.` parts vanish. Throws LAYER_PATH_ESCAPE for `..`. */
+export function memberPath(name: ByteString, what: 'name' | 'hard link target'): BytePath {
+  if (isClean(name)) return name.endsWith('/') ? name.slice(0, -1) : name;
+  const parts = name.split('/').filter((part) => part !== '' && part !== '.');
+  if (parts.includes('..')) {
+    throw new TsbuildError('LAYER_PATH_ESCAPE', `the ${what} "${textOf(name)}" in a layer holds "..": it could lead out of the image's root`);
+  }
+  return parts.join('/');
+}
+
+/** Most names need no work: no empty, `.` or `..` part. A slash at the end is allowed. */
+function isClean(name: ByteString): boolean {
+  return name !== '' && !/^\/|\/\/|(?:^|\/)\.{1,2}(?:\/|$)/.test(name);
+}
+
+export function whiteoutOf(path: BytePath): ByteString {
+  return joinPath(parentOf(path), WHITEOUT_PREFIX + baseName(path));
+}
+
+export function opaqueMarkOf(folder: BytePath): ByteString {
+  return joinPath(folder, OPAQUE_NAME);
+}
+
+function invalid(name: ByteString, why: string): TsbuildError {
+  return new TsbuildError('LAYER_INVALID', `"${textOf(name)}" in a layer is no valid whiteout: ${why}`);
+}
