@@ -86,6 +86,7 @@ export function readThrough(store: DiskStore): ReadThrough {
       signal.addEventListener('abort', onAbort, { once: true });
       try {
         const file = await openFetched(running);
+        if (signal.aborted) await file?.close();
         signal.throwIfAborted();
         if (file !== null) return follow(running, file, signal);
         leave(running);

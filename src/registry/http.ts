@@ -1,0 +1,231 @@
+/**
+ * One HTTP request and its answer, with time limits. Follows no redirects, knows no credentials and tries nothing again.
+ * node-fetch and the agents are loaded with the first request, because most of a start-up needs none.
+ */
+import type { Agent } from 'node:http';
+import { Readable } from 'node:stream';
+import { TsbuildError } from '../errors.ts';
+import { networkError } from './network-error.ts';
+import { RegistryError } from './registry-error.ts';
+import type { TimeLimits, Transport } from './registry-options.ts';
+import { watchdog } from './watchdog.ts';
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'PUT' | 'DELETE';
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: RequestBody | undefined;
+  /** `commit`: the registry may take long to answer. */
+  readonly patience?: 'answer' | 'commit' | undefined;
+  /** Of the TLS connection. */
+  readonly certificates: Transport['certificates'];
+}
+
+export type RequestBody =
+  | { readonly kind: 'bytes'; readonly bytes: Buffer }
+  /** `sizeBytes` null: sent in chunks, its size unknown. */
+  | { readonly kind: 'stream'; readonly chunks: AsyncIterable<Uint8Array>; readonly sizeBytes: number | null };
+
+export interface HttpResponse {
+  readonly status: number;
+  readonly method: string;
+  readonly url: string;
+  /** Null when absent. `name` in any case. */
+  header(name: string): string | null;
+  /** The body, once. Fails with a retryable RegistryError when the connection breaks or stalls. */
+  body(): AsyncGenerator<Buffer>;
+  /** The whole body, once. Throws REGISTRY_FAILED when it is longer than `maxBytes`. */
+  bytes(maxBytes: number): Promise<Buffer>;
+  /** At most `maxBytes` of the body, once; the rest is not read. Never fails. */
+  prefix(maxBytes: number): Promise<Buffer>;
+  /** For those who do not want the body. Does nothing once its reading began. */
+  discard(): void;
+}
+
+export interface Http {
+  /** Throws a RegistryError when no answer comes, and the signal's reason. */
+  send(request: HttpRequest, signal: AbortSignal): Promise<HttpResponse>;
+  /** Closes idle connections. */
+  close(): void;
+}
+
+interface Loaded {
+  readonly fetch: typeof import('node-fetch').default;
+  readonly agents: Awaited<ReturnType<typeof import('./agents.ts').createAgents>>;
+}
+
+const MAX_DISCARD_BYTES = 64 * 1024;
+const BODY_BUFFER_BYTES = 1 << 20;
+
+export function createHttp(limits: TimeLimits): Http {
+  let loading: Promise<Loaded> | undefined;
+  let loaded: Loaded | undefined;
+  const load = async (): Promise<Loaded> => {
+    const [{ default: fetch }, { createAgents }] = await Promise.all([import('node-fetch'), import('./agents.ts')]);
+    loaded = { fetch, agents: createAgents(limits.connectMs) };
+    return loaded;
+  };
+  return {
+    async send(request, signal) {
+      signal.throwIfAborted();
+      loading ??= load();
+      const { fetch, agents } = await loading;
+      return exchange(request, { fetch, limits, signal, agent: agents.agentFor(request.url, request.certificates) });
+    },
+    close() {
+      loaded?.agents.close();
+    },
+  };
+}
+
+interface ExchangeContext {
+  readonly fetch: Loaded['fetch'];
+  readonly agent: Agent;
+  readonly limits: TimeLimits;
+  readonly signal: AbortSignal;
+}
+
+async function exchange(request: HttpRequest, { fetch, agent, limits, signal }: ExchangeContext): Promise<HttpResponse> {
+  const { method, url } = request;
+  const stop = new AbortController();
+  const onAbort = (): void => stop.abort();
+  signal.addEventListener('abort', onAbort, { once: true });
+  const watch = watchdog(() => stop.abort());
+  const end = (): void => {
+    watch.stop();
+    signal.removeEventListener('abort', onAbort);
+  };
+  const failure = (cause: unknown): unknown => {
+    if (signal.aborted) return signal.reason;
+    // What a request's body throws is not the network's fault.
+    if (cause instanceof TsbuildError) return cause;
+    const expired = watch.expired();
+    if (expired === null) return networkError(method, url, cause);
+    return new RegistryError('REGISTRY_FAILED', `${new URL(url).host} ${expired}`, { status: null, method, url, retryable: true });
+  };
+
+  const answerMs = request.patience === 'commit' ? limits.commitMs : limits.answerMs;
+  const { body } = request;
+  let bodyFailure: TsbuildError | undefined;
+  const guarded = async function* (chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const chunk of chunks) {
+        watch.start(limits.idleMs, `took no data for ${seconds(limits.idleMs)}`);
+        yield chunk;
+        watch.stop();
+      }
+    } catch (error) {
+      if (error instanceof TsbuildError) bodyFailure = error;
+      throw error;
+    }
+    watch.start(answerMs, `did not answer for ${seconds(answerMs)}`);
+  };
+  try {
+    if (body?.kind !== 'stream') watch.start(answerMs + limits.connectMs, `did not answer for ${seconds(answerMs + limits.connectMs)}`);
+    const response = await fetch(url, {
+      method,
+      headers: { 'accept-encoding': 'identity', 'user-agent': 'tsbuild', ...bodyHeaders(body), ...request.headers },
+      ...(body === undefined
+        ? {}
+        : { body: body.kind === 'bytes' ? body.bytes : Readable.from(guarded(body.chunks), { objectMode: false }) }),
+      redirect: 'manual',
+      compress: false,
+      highWaterMark: BODY_BUFFER_BYTES,
+      agent,
+      signal: stop.signal,
+    });
+    watch.stop();
+    const stream = response.body as Readable | null;
+    // A body that nobody reads must not end the process when its connection breaks.
+    stream?.on('error', () => undefined);
+    const info = { status: response.status, method, url, header: (name: string) => response.headers.get(name) };
+    return { ...info, ...readerOf({ stream, limits, watch, failure, end, stop: () => stop.abort(), info }) };
+  } catch (cause) {
+    const error = failure(bodyFailure ?? cause);
+    end();
+    throw error;
+  }
+}
+
+function bodyHeaders(body: RequestBody | undefined): Record<string, string> {
+  if (body === undefined) return {};
+  if (body.kind === 'stream') return body.sizeBytes === null ? {} : { 'content-length': String(body.sizeBytes) };
+  return { 'content-length': String(body.bytes.length) };
+}
+
+interface ReaderContext {
+  readonly stream: Readable | null;
+  readonly limits: TimeLimits;
+  readonly watch: ReturnType<typeof watchdog>;
+  readonly failure: (cause: unknown) => unknown;
+  readonly end: () => void;
+  readonly stop: () => void;
+  readonly info: Pick<HttpResponse, 'status' | 'method' | 'url' | 'header'>;
+}
+
+function readerOf(context: ReaderContext): Pick<HttpResponse, 'body' | 'bytes' | 'prefix' | 'discard'> {
+  const { stream, limits, watch, failure, end, stop, info } = context;
+  let used = false;
+  async function* body(): AsyncGenerator<Buffer> {
+    used = true;
+    const chunks = (stream ?? Readable.from([])).iterator() as AsyncIterableIterator<Buffer>;
+    let complete = false;
+    try {
+      for (;;) {
+        watch.start(limits.idleMs, `sent no data for ${seconds(limits.idleMs)}`);
+        const next = await chunks.next();
+        // A slow reader is not the registry's fault: the clock runs only while we wait for it.
+        watch.stop();
+        complete = next.done === true;
+        if (complete) return;
+        yield next.value as Buffer;
+      }
+    } catch (cause) {
+      throw failure(cause);
+    } finally {
+      end();
+      if (!complete) stop();
+    }
+  }
+  const read = async (maxBytes: number): Promise<{ bytes: Buffer; complete: boolean }> => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    for await (const chunk of body()) {
+      chunks.push(chunk);
+      size += chunk.length;
+      if (size > maxBytes) return { bytes: Buffer.concat(chunks).subarray(0, maxBytes), complete: false };
+    }
+    return { bytes: Buffer.concat(chunks), complete: true };
+  };
+  return {
+    body,
+    async bytes(maxBytes) {
+      const { bytes, complete } = await read(maxBytes);
+      if (complete) return bytes;
+      throw new RegistryError('REGISTRY_FAILED', `${new URL(info.url).host} sent more than ${maxBytes} bytes`, {
+        ...info,
+        retryable: false,
+      });
+    },
+    async prefix(maxBytes) {
+      try {
+        return (await read(maxBytes)).bytes;
+      } catch {
+        return Buffer.alloc(0);
+      }
+    },
+    discard() {
+      if (used) return;
+      used = true;
+      // A short rest is read, so that the connection can serve again.
+      const length = info.header('content-length') ?? (info.header('transfer-encoding') === null ? '0' : '');
+      if (info.method === 'HEAD' || (length !== '' && Number(length) <= MAX_DISCARD_BYTES)) stream?.resume();
+      else stop();
+      end();
+    },
+  };
+}
+
+function seconds(ms: number): string {
+  return ms < 1000 ? `${ms} ms` : `${Math.round(ms / 1000)} s`;
+}
