@@ -2,10 +2,11 @@
  * Where RUN steps run. A backend opens one rootfs for a stage; layers made without it (COPY, WORKDIR) are laid on top,
  * commands run in it, and what they changed comes back as layer entries.
  */
-import type { LayerEntry } from '../layer/entry.ts';
-import type { FileTree } from '../layer/tree.ts';
-import type { LayerIndex } from '../layer/layer-index.ts';
+
 import type { Digest } from '../image/digest.ts';
+import type { LayerEntry } from '../layer/entry.ts';
+import type { LayerIndex } from '../layer/layer-index.ts';
+import type { FileTree } from '../layer/tree.ts';
 
 export type IsolationName = 'namespaces' | 'in-place' | 'chroot' | 'proot';
 
@@ -27,12 +28,26 @@ export interface RunUser {
 /** All `target`s are absolute paths inside the rootfs; symlinks in them are resolved inside the rootfs. */
 export type RunMount =
   /** A folder or file of other layers; writes, where allowed, are dropped. `path` is absolute inside those layers. */
-  | { readonly type: 'layers'; readonly target: string; readonly layers: readonly LayerMaterial[]; readonly tree: FileTree; readonly path: string; readonly writable: boolean }
+  | {
+      readonly type: 'layers';
+      readonly target: string;
+      readonly layers: readonly LayerMaterial[];
+      readonly tree: FileTree;
+      readonly path: string;
+      readonly writable: boolean;
+    }
   /** A folder of this machine that is shared with later runs (cache). */
   | { readonly type: 'folder'; readonly target: string; readonly hostPath: string; readonly readonly: boolean }
   | { readonly type: 'tmpfs'; readonly target: string; readonly sizeBytes: number | null; readonly mode: number }
   /** A file that exists only in memory: secrets, heredoc scripts. Never in a layer. */
-  | { readonly type: 'file'; readonly target: string; readonly bytes: Uint8Array; readonly mode: number; readonly uid: number; readonly gid: number };
+  | {
+      readonly type: 'file';
+      readonly target: string;
+      readonly bytes: Uint8Array;
+      readonly mode: number;
+      readonly uid: number;
+      readonly gid: number;
+    };
 
 export interface RunSpec {
   readonly argv: readonly string[];
@@ -48,9 +63,7 @@ export interface RunSpec {
   output(chunk: Uint8Array): void;
 }
 
-export type ExitStatus =
-  | { readonly kind: 'code'; readonly code: number }
-  | { readonly kind: 'signal'; readonly signal: string };
+export type ExitStatus = { readonly kind: 'code'; readonly code: number } | { readonly kind: 'signal'; readonly signal: string };
 
 export interface Rootfs extends AsyncDisposable {
   /** Lays a finished layer on top of everything so far. */

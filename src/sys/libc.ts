@@ -8,7 +8,8 @@ import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import type Koffi from 'koffi';
 
-export type LibcArgument = number | bigint | string | Uint8Array | BigInt64Array | null;
+/** An array is `const char **`: its strings become UTF-8 with a NUL, its `null` ends it. */
+export type LibcArgument = number | bigint | string | Uint8Array | BigInt64Array | readonly (string | null)[] | null;
 
 /** Returns the function's result, or minus the errno where the function returned -1 (as the kernel does). */
 export type LibcFunction = (...args: readonly LibcArgument[]) => number;

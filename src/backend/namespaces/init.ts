@@ -1,0 +1,69 @@
+/**
+ * The first process of a RUN's namespaces, bundled on its own as dist/backend/namespaces/init.js: builds the rootfs out of
+ * mounts, gives up what a RUN must not have, and becomes the command. It never returns to tsbuild but by its report; a
+ * pipe that ends without a spec means that it is not needed any more.
+ */
+import { fchownSync, mkdirSync, readFileSync, writeSync } from 'node:fs';
+import { dieWithParent, limitBoundingSet, limitCapabilities, setIds } from '../../sys/credentials.ts';
+import { keepOnlyStandardStreams, resetSignals, startSession } from '../../sys/exec.ts';
+import { pivotRoot, unmountDetached } from '../../sys/mount.ts';
+import { enterLoopbackNetwork, setHostname } from '../../sys/network.ts';
+import { INIT_FDS, type InitReport, type InitSpec } from './init-spec.ts';
+import { executeCommand } from './sandbox/execute-command.ts';
+import { mountOverlay } from './sandbox/mount-overlay.ts';
+import { makeMounts } from './sandbox/mounts.ts';
+import { SetupError, step } from './setup-error.ts';
+
+/** Docker's default: CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE NET_RAW SYS_CHROOT MKNOD AUDIT_WRITE SETFCAP. */
+const CAPABILITIES = 0xa80425fbn;
+
+// Before the spec comes, since loading koffi takes a while.
+startSession();
+const text = readFileSync(INIT_FDS.spec, 'utf8');
+if (text !== '') {
+  try {
+    const spec = JSON.parse(text) as InitSpec;
+    prepare(spec);
+    report({ kind: 'executing' });
+    report({ kind: 'exec', ...executeCommand(spec.argv, spec.env) });
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error;
+    report({ kind: 'setup', what: error.what, why: error.message, code: error.code });
+  }
+  process.exitCode = 1;
+}
+
+/** Everything up to execve. The order matters: each step needs rights that a later one gives up. */
+function prepare(spec: InitSpec): void {
+  process.umask(0);
+  if (spec.network === 'none') step('make a network without interfaces', enterLoopbackNetwork);
+  step('set the host name', () => setHostname(spec.hostname));
+  const root = mountOverlay(spec.root);
+  makeMounts(root, spec);
+  step('enter the rootfs', () => enterRoot(root));
+  process.umask(0o022);
+  step(`make the working directory ${spec.cwd}`, () => {
+    mkdirSync(spec.cwd, { recursive: true });
+    process.chdir(spec.cwd);
+  });
+  // A user that is not root may open /dev/stdout again only when the pipe is its own.
+  step('hand over the output', () => fchownSync(1, spec.user.uid, spec.user.gid));
+  step('limit the capability bounding set', () => limitBoundingSet(CAPABILITIES));
+  step(`become user ${spec.user.uid}:${spec.user.gid}`, () => setIds(spec.user.uid, spec.user.gid, spec.user.groups));
+  step('limit the capabilities', () => limitCapabilities(CAPABILITIES));
+  step('tie the command to its parent', dieWithParent);
+  step('reset signals', resetSignals);
+  step('close descriptors', keepOnlyStandardStreams);
+}
+
+/** pivot_root rather than chroot: CAP_SYS_CHROOT, which a RUN has, leads out of a chroot. The old root is stacked on the new one and taken away. */
+function enterRoot(root: string): void {
+  process.chdir(root);
+  pivotRoot('.', '.');
+  unmountDetached('.');
+  process.chdir('/');
+}
+
+function report(line: InitReport): void {
+  writeSync(INIT_FDS.report, `${JSON.stringify(line)}\n`);
+}

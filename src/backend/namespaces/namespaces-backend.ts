@@ -1,0 +1,22 @@
+/**
+ * The `namespaces` rung: each RUN in namespaces of its own on an overlay, for root and, inside a user namespace that the
+ * CLI enters first (userns.ts), for an ordinary user. Whether it works here is probe.ts's question.
+ */
+import { mkdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import type { Backend } from '../backend.ts';
+import { openRootfs, type RootfsOptions } from './rootfs.ts';
+
+/** A rootfs costs one waiting process; stages run side by side as far as the machine has cores for them. */
+const MIN_ROOTFS = 4;
+
+export function namespacesBackend(options: RootfsOptions): Backend {
+  return {
+    name: 'namespaces',
+    maxRootfs: Math.max(MIN_ROOTFS, 2 * availableParallelism()),
+    async open(layers, signal) {
+      mkdirSync(options.workFolder, { recursive: true });
+      return openRootfs(layers, options, signal);
+    },
+  };
+}

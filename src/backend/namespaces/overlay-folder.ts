@@ -1,0 +1,75 @@
+/** Lays out the folder that an overlay of layers is mounted from: stubs, short names for the lower folders, a fresh upper folder. */
+import { mkdirSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import type { FileMeta } from '../../layer/entry.ts';
+import type { LayerIndex } from '../../layer/layer-index.ts';
+import { stackTree } from '../../layer/stack-tree.ts';
+import type { FileTree } from '../../layer/tree.ts';
+import type { LayerMaterial } from '../backend.ts';
+import type { OverlaySpec, OverlayStyle } from './init-spec.ts';
+import { applyMeta, writeStubs } from './stub-folder.ts';
+import { type MountPoint, planStubs, type StubPlan } from './stub-plan.ts';
+
+/** A layer whose files lie in a folder, in overlay form. */
+export interface UnpackedLayer {
+  readonly index: LayerIndex;
+  readonly folder: string;
+}
+
+export interface LayersLayout {
+  /** Made by this; its parent exists. Absolute, ASCII. */
+  readonly folder: string;
+  /** Lowest first. */
+  readonly layers: readonly UnpackedLayer[];
+  readonly mountPoints: readonly MountPoint[];
+  readonly writable: boolean;
+  readonly style: OverlayStyle;
+}
+
+export interface LaidOut {
+  readonly spec: OverlaySpec;
+  /** The files of the layers, without stubs. */
+  readonly tree: FileTree;
+  readonly stubs: StubPlan;
+}
+
+const PLAIN_ROOT: FileMeta = { mode: 0o755, uid: 0, gid: 0, mtimeNs: 0n };
+
+export async function unpacked(layer: LayerMaterial, signal: AbortSignal): Promise<UnpackedLayer> {
+  return { index: layer.index, folder: await layer.folder(signal) };
+}
+
+/** Throws SetupError for mount points that cannot be. */
+export function layOutLayers({ folder, layers, mountPoints, writable, style }: LayersLayout): LaidOut {
+  const indexes = layers.map((layer) => layer.index);
+  const tree = stackTree(indexes);
+  const stubs = planStubs(tree, indexes, mountPoints);
+  // An overlay shows the topmost folder's mode and owner: for its root that is the upper folder itself, or the stubs.
+  const root = tree.lstat('')?.meta ?? PLAIN_ROOT;
+  mkdirSync(folder, { mode: 0o700 });
+  mkdirSync(join(folder, 'm'));
+  writeStubs(join(folder, 's'), stubs, root);
+  const lowers = [join(folder, 's'), ...layers.map((layer) => layer.folder).reverse()];
+  // Without an upper folder an overlay needs two lower ones.
+  if (lowers.length === 1) lowers.push(emptyFolder(join(folder, 'e')));
+  for (const [i, lower] of lowers.entries()) symlinkSync(lower, join(folder, String(i)));
+  if (writable) {
+    applyMeta(emptyFolder(upperOf(folder)), root);
+    emptyFolder(workOf(folder));
+  }
+  return { spec: { folder, lowers: lowers.length, writable, style }, tree, stubs };
+}
+
+/** Where the changes are; once nothing is mounted from it this is a layer in overlay form. */
+export function upperOf(folder: string): string {
+  return join(folder, 'u');
+}
+
+export function workOf(folder: string): string {
+  return join(folder, 'w');
+}
+
+function emptyFolder(path: string): string {
+  mkdirSync(path);
+  return path;
+}

@@ -1,0 +1,131 @@
+/**
+ * The rootfs of one stage: unpacked layers stacked by overlay, and for each RUN a fresh upper folder, which is the next
+ * lower one once its command has ended. Nothing is mounted outside the namespaces of a RUN, so a killed tsbuild leaves
+ * folders at most.
+ */
+import { mkdirSync, mkdtempSync } from 'node:fs';
+import { join } from 'node:path';
+import type { LayerEntry } from '../../layer/entry.ts';
+import type { LayerMaterial, Rootfs, RunSpec } from '../backend.ts';
+import type { InitSpec, OverlayStyle } from './init-spec.ts';
+import { layOutLayers, type UnpackedLayer, unpacked, upperOf } from './overlay-folder.ts';
+import type { SandboxPrograms } from './programs.ts';
+import { removeTree } from './remove-tree.ts';
+import { setupFailed } from './run-errors.ts';
+import { prepareMounts } from './run-mounts.ts';
+import { type SandboxProcess, startSandbox } from './sandbox-process.ts';
+import { SetupError } from './setup-error.ts';
+import { readUpperChanges, type UpperFolder } from './upper-changes.ts';
+
+export interface RootfsOptions {
+  readonly programs: SandboxPrograms;
+  /** Exists; the rootfs makes its own folder there. Absolute, ASCII, on a file system that can carry an overlay. */
+  readonly workFolder: string;
+  readonly style: OverlayStyle;
+}
+
+/** `layers`: lowest first. */
+export async function openRootfs(layers: readonly LayerMaterial[], options: RootfsOptions, signal: AbortSignal): Promise<Rootfs> {
+  const home = mkdtempSync(join(options.workFolder, 'rootfs-'));
+  // Started now, while the layers are unpacked: it is ready when the first command is.
+  const rootfs = createRootfs(home, options);
+  try {
+    for (const layer of await Promise.all(layers.map((one) => unpacked(one, signal)))) rootfs.push(layer);
+    return rootfs;
+  } catch (error) {
+    await rootfs[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+interface GrowingRootfs extends Rootfs {
+  push(layer: UnpackedLayer): void;
+}
+
+function createRootfs(home: string, { programs, style }: RootfsOptions): GrowingRootfs {
+  const stack: UnpackedLayer[] = [];
+  let waiting: SandboxProcess | null = startSandbox(programs, home);
+  let runs = 0;
+  /** What the last command left, until it is adopted. */
+  let last: UpperFolder | null = null;
+
+  /** The process that waits, or a new one; the next one starts when this one's command does. */
+  const takeSandbox = (): SandboxProcess => {
+    const taken = waiting ?? startSandbox(programs, home);
+    waiting = null;
+    return taken;
+  };
+
+  return {
+    push: (layer) => void stack.push(layer),
+
+    async lay(layer, signal) {
+      if (last !== null) throw new Error('the changes of the last run are not adopted yet');
+      stack.push(await unpacked(layer, signal));
+    },
+
+    async run(spec, signal) {
+      if (last !== null) throw new Error('the changes of the last run are not adopted yet');
+      signal.throwIfAborted();
+      const folder = join(home, `run${(runs += 1)}`);
+      mkdirSync(folder);
+      const prepared = await prepareRun(spec, { folder, stack, style, signal });
+      const status = await takeSandbox().run(prepared.init, {
+        output: spec.output,
+        started: () => void (waiting = startSandbox(programs, home)),
+        signal,
+      });
+      last = prepared.upper;
+      return status;
+    },
+
+    async *changes(signal): AsyncGenerator<LayerEntry> {
+      if (last === null) throw new Error('nothing has been run');
+      yield* await readUpperChanges(last, signal);
+    },
+
+    adopt(layer) {
+      if (last === null) throw new Error('nothing has been run');
+      const { folder } = last;
+      last = null;
+      const { diffId, index } = layer;
+      stack.push({ index, folder });
+      return { diffId, index, folder: async () => folder };
+    },
+
+    async [Symbol.asyncDispose]() {
+      const unused = waiting;
+      waiting = null;
+      await unused?.cancel();
+      await removeTree(home);
+    },
+  };
+}
+
+interface RunPlace {
+  /** Exists, empty. */
+  readonly folder: string;
+  readonly stack: readonly UnpackedLayer[];
+  readonly style: OverlayStyle;
+  readonly signal: AbortSignal;
+}
+
+async function prepareRun(spec: RunSpec, place: RunPlace): Promise<{ readonly init: InitSpec; readonly upper: UpperFolder }> {
+  const { folder, stack, style } = place;
+  try {
+    const mounts = await prepareMounts(spec, place);
+    const root = join(folder, 'root');
+    const mountPoints = mounts.map((mount) => mount.point);
+    const { spec: overlay, tree, stubs } = layOutLayers({ folder: root, layers: stack, mountPoints, writable: true, style });
+    const scratch = join(folder, 'memory');
+    mkdirSync(scratch);
+    const { argv, env, cwd, user, network, hostname } = spec;
+    return {
+      init: { root: overlay, scratch, mounts: mounts.map((mount) => mount.init), network, hostname, argv, env, cwd, user },
+      upper: { folder: upperOf(root), style, lower: tree, stubs },
+    };
+  } catch (error) {
+    if (error instanceof SetupError) throw setupFailed(error.what, error.message, error.code);
+    throw error;
+  }
+}

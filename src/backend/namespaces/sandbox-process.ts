@@ -1,0 +1,200 @@
+/**
+ * One RUN's process tree: setpriv (dies with tsbuild) -> unshare (the parent outside) -> init.ts, pid 1 of new namespaces,
+ * which becomes the command. The tree is started before it is needed, since Node takes a while to start, and waits for its
+ * spec. When pid 1 ends the kernel kills everything else in the namespace, and unshare, which waits for that, ends last.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, readdirSync, readFileSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
+import { openPipe } from '../../sys/exec.ts';
+import type { ExitStatus } from '../backend.ts';
+import { INIT_FDS, type InitReport, type InitSpec } from './init-spec.ts';
+import type { SandboxPrograms } from './programs.ts';
+import { executionError, setupFailed } from './run-errors.ts';
+
+export interface SandboxRun {
+  output(chunk: Uint8Array): void;
+  /** The command is about to run. */
+  started(): void;
+  readonly signal: AbortSignal;
+}
+
+export interface SandboxProcess {
+  /** Called at most once. Rejects with the signal's reason after an abort, BACKEND_FAILED and RUN_FAILED as Rootfs.run does. */
+  run(spec: InitSpec, run: SandboxRun): Promise<ExitStatus>;
+  /** Ends a process tree that was not needed. */
+  cancel(): Promise<void>;
+}
+
+/** `folder`: the working directory of the programs outside the sandbox. */
+export function startSandbox(programs: SandboxPrograms, folder: string): SandboxProcess {
+  const { readEnd, writeEnd } = openPipe();
+  const child = spawnTree(programs, folder, writeEnd);
+  closeSync(writeEnd);
+  const output = outputOf(readEnd);
+  const reports = reportsOf(child.stdio[INIT_FDS.report] as Readable);
+  const exit = exitOf(child);
+  const input = child.stdio[INIT_FDS.spec] as Writable;
+  // The other end may be gone already; how the process ended tells why.
+  input.on('error', ignore);
+
+  return {
+    async run(spec, { output: onOutput, started, signal }) {
+      const abort = (): void => killTree(child);
+      signal.addEventListener('abort', abort, { once: true });
+      try {
+        if (signal.aborted) abort();
+        reports.onExecuting(() => {
+          output.passTo(onOutput);
+          started();
+        });
+        input.end(JSON.stringify(spec));
+        const [status] = await Promise.all([exit, output.ended, reports.ended]);
+        signal.throwIfAborted();
+        return outcome(status, reports.all(), output.held());
+      } finally {
+        signal.removeEventListener('abort', abort);
+      }
+    },
+    async cancel() {
+      // Init takes an empty spec as its leave.
+      input.end();
+      await Promise.all([exit.catch(ignore), output.ended]);
+    },
+  };
+}
+
+function spawnTree({ setpriv, unshare, node, init }: SandboxPrograms, folder: string, writeEnd: number): ChildProcess {
+  const namespaces = ['--mount', '--propagation', 'private', '--pid', '--fork', '--kill-child=KILL', '--ipc', '--uts'];
+  const libraries = process.env['LD_LIBRARY_PATH'];
+  return spawn(setpriv, ['--pdeathsig=KILL', '--', unshare, ...namespaces, '--', node, init], {
+    cwd: folder,
+    // What Node itself may need to start. The command gets exactly its own environment.
+    env: libraries === undefined ? {} : { LD_LIBRARY_PATH: libraries },
+    stdio: ['ignore', writeEnd, writeEnd, 'pipe', 'pipe'],
+    // Ctrl-C at the terminal reaches tsbuild alone, which then ends this tree.
+    detached: true,
+  });
+}
+
+function outcome(status: ExitStatus, reports: readonly InitReport[], printed: string): ExitStatus {
+  const last = reports.at(-1);
+  if (last?.kind === 'executing') return status;
+  if (last?.kind === 'setup') throw setupFailed(last.what, last.why, last.code);
+  if (last?.kind === 'exec') throw executionError(last);
+  const how = status.kind === 'code' ? `exit code ${status.code}` : status.signal;
+  throw setupFailed('start the sandbox', `${printed.trim() === '' ? 'no message' : printed.trim()} (${how})`, null);
+}
+
+function exitOf(child: ChildProcess): Promise<ExitStatus> {
+  const exit = new Promise<ExitStatus>((resolve, reject) => {
+    child.once('error', (cause) => reject(setupFailed('start the sandbox', cause.message, (cause as NodeJS.ErrnoException).code ?? null)));
+    child.once('exit', (code, signal) => resolve(signal === null ? { kind: 'code', code: code ?? 0 } : { kind: 'signal', signal }));
+  });
+  // It is awaited later, or never when the process is not needed.
+  exit.catch(ignore);
+  return exit;
+}
+
+interface Output {
+  /** Hands on what came so far and what comes. */
+  passTo(onOutput: (chunk: Uint8Array) => void): void;
+  /** What came while nobody listened: the messages of setpriv, unshare and Node. */
+  held(): string;
+  readonly ended: Promise<void>;
+}
+
+function outputOf(readEnd: number): Output {
+  const socket = new Socket({ fd: readEnd, readable: true, writable: false });
+  const held: Uint8Array[] = [];
+  let deliver = (chunk: Uint8Array): void => void held.push(chunk);
+  socket.on('data', (chunk: Uint8Array) => deliver(chunk));
+  const ended = new Promise<void>((resolve, reject) => {
+    socket.once('close', () => resolve());
+    socket.once('error', reject);
+  });
+  ended.catch(ignore);
+  return {
+    passTo(onOutput) {
+      for (const chunk of held.splice(0)) onOutput(chunk);
+      deliver = onOutput;
+    },
+    held: () => Buffer.concat(held).toString('utf8'),
+    ended,
+  };
+}
+
+interface Reports {
+  /** Calls back once, when init is about to become the command. */
+  onExecuting(listener: () => void): void;
+  /** Complete after `ended`. */
+  all(): readonly InitReport[];
+  /** The pipe stays open as long as unshare lives, so this is no sign that the command runs. */
+  readonly ended: Promise<void>;
+}
+
+function reportsOf(stream: Readable): Reports {
+  const reports: InitReport[] = [];
+  let executing: () => void = ignore;
+  const lines = createInterface({ input: stream });
+  lines.on('line', (line) => {
+    const report = JSON.parse(line) as InitReport;
+    reports.push(report);
+    if (report.kind === 'executing') executing();
+  });
+  const ended = new Promise<void>((resolve) => void lines.once('close', resolve));
+  return { onExecuting: (listener) => void (executing = listener), all: () => reports, ended };
+}
+
+/**
+ * Kills pid 1 of the namespace rather than unshare: unshare then ends when the whole tree is dead. Before unshare has
+ * forked it is killed itself, and an init born in that moment finds its pipe closed and leaves.
+ */
+function killTree(child: ChildProcess): void {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const inside = childrenOf(child.pid);
+  if (inside.length === 0) child.kill('SIGKILL');
+  for (const pid of inside) kill(pid);
+}
+
+function childrenOf(pid: number): number[] {
+  const children = readProc(`${pid}/task/${pid}/children`);
+  if (children !== undefined)
+    return children
+      .split(' ')
+      .filter((text) => text !== '')
+      .map(Number);
+  // It has just ended, or this kernel lacks CONFIG_PROC_CHILDREN. The parent is the second field after the name in parentheses.
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter(
+      (name) =>
+        readProc(`${name}/stat`)
+          ?.replace(/^.*\) /s, '')
+          .split(' ')[1] === String(pid),
+    )
+    .map(Number);
+}
+
+/** undefined: the process is gone, or there is no such file. */
+function readProc(file: string): string | undefined {
+  try {
+    return readFileSync(`/proc/${file}`, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+function ignore(): void {
+  // Told elsewhere, or of no interest any more.
+}

@@ -1,0 +1,23 @@
+/** A step of the sandbox that failed: which one, in words for people. Init reports it, tsbuild throws it as BACKEND_FAILED. */
+export class SetupError extends Error {
+  readonly what: string;
+  readonly code: string | null;
+
+  constructor(what: string, why: string, details: { readonly code?: string | undefined; readonly cause?: unknown } = {}) {
+    super(why, { cause: details.cause });
+    this.name = 'SetupError';
+    this.what = what;
+    this.code = details.code ?? null;
+  }
+}
+
+/** Runs one step; an error of a system call becomes a SetupError that says `what` was being done. */
+export function step<T>(what: string, work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    if (cause instanceof SetupError) throw cause;
+    const { message, code } = cause as NodeJS.ErrnoException;
+    throw new SetupError(what, message, { code, cause });
+  }
+}

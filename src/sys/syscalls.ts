@@ -1,0 +1,57 @@
+/**
+ * System calls by number, for those that libc has no function for, or whose libc function does more than the call: glibc's
+ * setuid() signals every thread, and a process that is about to execve(2) wants the calling thread changed only.
+ */
+import { libcFunction } from './libc.ts';
+
+type Call = 'close_range' | 'pivot_root' | 'seccomp' | 'setgroups' | 'setresgid' | 'setresuid';
+
+/** What the kernel calls the generic table (arm64 and every later architecture). */
+const GENERIC: Readonly<Record<Call, number>> = {
+  close_range: 436,
+  pivot_root: 41,
+  seccomp: 277,
+  setgroups: 159,
+  setresgid: 149,
+  setresuid: 147,
+};
+
+const NUMBERS: Partial<Record<NodeJS.Architecture, Readonly<Record<Call, number>>>> = {
+  x64: { close_range: 436, pivot_root: 155, seccomp: 317, setgroups: 116, setresgid: 119, setresuid: 117 },
+  arm64: GENERIC,
+  riscv64: GENERIC,
+  loong64: GENERIC,
+};
+
+const numbers = libcFunction('long syscall(long number, long a, long b, long c)');
+const paths = libcFunction('long syscall(long number, const char *a, const char *b)');
+const pointer = libcFunction('long syscall(long number, long a, long b, const void *c)');
+const list = libcFunction('long syscall(long number, long a, const void *b)');
+
+/** Whether the numbers of this machine's architecture are known. */
+export function knowsSyscalls(): boolean {
+  return NUMBERS[process.arch] !== undefined;
+}
+
+/** With three numbers. The result is negative (minus the errno) where the call fails, as for all of these. */
+export function syscallNumbers(call: 'close_range' | 'setresgid' | 'setresuid', a: number, b: number, c: number): number {
+  return numbers(numberOf(call), a, b, c);
+}
+
+export function syscallPaths(call: 'pivot_root', a: string, b: string): number {
+  return paths(numberOf(call), a, b);
+}
+
+export function syscallPointer(call: 'seccomp', a: number, b: number, c: Uint8Array): number {
+  return pointer(numberOf(call), a, b, c);
+}
+
+export function syscallList(call: 'setgroups', count: number, values: Uint8Array): number {
+  return list(numberOf(call), count, values);
+}
+
+function numberOf(call: Call): number {
+  const number = NUMBERS[process.arch]?.[call];
+  if (number === undefined) throw new Error(`the number of ${call} is not known for ${process.arch}`);
+  return number;
+}
