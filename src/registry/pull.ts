@@ -58,12 +58,12 @@ export function createPull({ http, api, options, retrying }: ClientParts): Pick<
       if (reference.digest !== undefined) throw new Error('a digest needs no look-up');
       for (const endpoint of pullEndpoints(reference.registry, reference.repository, options)) {
         try {
-          const response = await retry(() => api.request(endpoint, manifestRequest(reference, endpoint, 'HEAD'), signal), retrying(signal));
+          const response = await api.request(endpoint, manifestRequest(reference, endpoint, 'HEAD'), signal);
           response.discard();
           const digest = digestIn(response);
           if (digest !== null) return { digest, origin: nameOf(endpoint) };
         } catch (error) {
-          // A HEAD's errors have no text: the GET that follows will say what is wrong.
+          // A HEAD's errors have no text: the GET that follows tries again and says what is wrong.
           if (!(error instanceof RegistryError)) throw error;
         }
       }

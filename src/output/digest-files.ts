@@ -1,0 +1,45 @@
+/** The files by which the next step of a pipeline learns what was built, in Kaniko's formats. Reference: kaniko pkg/executor/push.go. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Digest } from '../image/digest.ts';
+import { DOCKER_HUB, type Reference, withDefaultTag } from '../image/reference.ts';
+import { outputFailure } from './atomic-file.ts';
+
+export interface DigestFiles {
+  /** `--digest-file`: the digest, without a line end. Paths are absolute; null: not asked for. */
+  readonly digestFile: string | null;
+  /** `--image-name-with-digest-file`: a line `name@digest` for each destination. */
+  readonly imageNameWithDigestFile: string | null;
+  /** `--image-name-tag-with-digest-file`: a line `name:tag@digest` for each destination. */
+  readonly imageNameTagWithDigestFile: string | null;
+}
+
+/** Throws OUTPUT_FAILED. Missing folders are made. */
+export async function writeDigestFiles(files: DigestFiles, digest: Digest, destinations: readonly Reference[]): Promise<void> {
+  const lines = (format: (destination: Reference) => string): string => destinations.map((d) => `${format(d)}@${digest}\n`).join('');
+  const texts: readonly (readonly [string | null, string])[] = [
+    [files.digestFile, digest],
+    [files.imageNameWithDigestFile, lines(nameOf)],
+    [files.imageNameTagWithDigestFile, lines((d) => `${nameOf(d)}${tagSuffix(d)}`)],
+  ];
+  for (const [path, text] of texts) {
+    if (path === null) continue;
+    try {
+      await mkdir(dirname(path), { recursive: true });
+      // Not by a rename: Kubernetes' /dev/termination-log is a mounted file, which can only be written in place.
+      await writeFile(path, text);
+    } catch (error) {
+      throw outputFailure(path, error);
+    }
+  }
+}
+
+/** Kaniko writes Docker Hub's name as go-containerregistry does. */
+function nameOf({ registry, repository }: Reference): string {
+  return `${registry === DOCKER_HUB ? 'index.docker.io' : registry}/${repository}`;
+}
+
+function tagSuffix(destination: Reference): string {
+  const { tag } = withDefaultTag(destination);
+  return tag === undefined ? '' : `:${tag}`;
+}

@@ -1,0 +1,12 @@
+/** --no-push without a file: the image goes nowhere, only its digest is told. */
+import { assembleImage } from '../image/assemble.ts';
+import type { ImageSink } from './image-sink.ts';
+
+export function digestSink(): ImageSink {
+  return {
+    label: 'nowhere (not pushed)',
+    check: () => Promise.resolve(),
+    offer: () => undefined,
+    write: (image) => Promise.resolve({ where: 'not pushed', digest: assembleImage(image).manifest.descriptor.digest }),
+  };
+}

@@ -1,0 +1,60 @@
+/**
+ * Pushes an image under one name. Layers go as soon as they are known, the manifest last, so the name never points to an
+ * image that is not whole. What the registry has already, or can mount, is not sent.
+ */
+import { isForeignLayer, assembleImage } from '../image/assemble.ts';
+import type { Digest } from '../image/digest.ts';
+import type { Layer } from '../image/image.ts';
+import { formatReference, type Reference, withDefaultTag } from '../image/reference.ts';
+import type { RegistryClient } from '../registry/registry-client.ts';
+import { bytesLayer } from './bytes-layer.ts';
+import type { ImageSink } from './image-sink.ts';
+
+export interface RegistrySinkOptions {
+  readonly client: RegistryClient;
+  /** With a tag or without one, which means `latest`. Its digest, if any, is not looked at. */
+  readonly destination: Reference;
+}
+
+export function registrySink({ client, destination }: RegistrySinkOptions): ImageSink {
+  const { registry, repository, tag } = withDefaultTag({
+    registry: destination.registry,
+    repository: destination.repository,
+    ...tagOf(destination),
+  });
+  const where = formatReference({ registry, repository, ...(tag === undefined ? {} : { tag }) });
+  const to = { registry, repository };
+  const offered = new Map<Digest, { readonly done: Promise<void>; readonly stop: AbortController }>();
+
+  const push = (layer: Layer, signal: AbortSignal): Promise<void> => {
+    const known = offered.get(layer.descriptor.digest);
+    if (known !== undefined) return known.done;
+    const stop = new AbortController();
+    const done = client.pushBlob(to, layer, AbortSignal.any([signal, stop.signal]));
+    // `write` awaits it; until then nobody does.
+    done.catch(() => undefined);
+    offered.set(layer.descriptor.digest, { done, stop });
+    return done;
+  };
+
+  return {
+    label: where,
+    check: (signal) => client.checkPush(to, signal),
+    offer(layer, signal) {
+      if (!isForeignLayer(layer.descriptor)) void push(layer, signal);
+    },
+    async write(image, signal) {
+      const { manifest, config } = assembleImage(image);
+      const layers = image.layers.filter((layer) => !isForeignLayer(layer.descriptor));
+      const wanted = new Set(layers.map((layer) => layer.descriptor.digest));
+      for (const [digest, { stop }] of offered) if (!wanted.has(digest)) stop.abort(new Error('the image does not have this layer'));
+      await Promise.all([...layers.map((layer) => push(layer, signal)), client.pushBlob(to, bytesLayer(config), signal)]);
+      await client.pushManifest(to, manifest, tag ?? null, signal);
+      return { where, digest: manifest.descriptor.digest };
+    },
+  };
+}
+
+function tagOf({ tag }: Reference): { tag?: string } {
+  return tag === undefined ? {} : { tag };
+}
