@@ -1,7 +1,6 @@
 /** What this machine offers to tests, as reasons why something cannot run; never installs anything. */
 import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { describe } from 'vitest';
 
 /** Absolute path of a program, or undefined. Looks in the sbin folders too, which an ordinary user's PATH lacks. */
 export function findProgram(name: string): string | undefined {
@@ -30,9 +29,4 @@ export function missing(needs: readonly Need[]): string | undefined {
     return need.startsWith('/') ? !existsSync(need) : findProgram(need) === undefined;
   });
   return lacking.length === 0 ? undefined : `needs ${lacking.join(', ')}`;
-}
-
-/** `describe` that is skipped, with the reason in its title, where `reason` is given. */
-export function describeUnless(reason: string | undefined, title: string, body: () => void): void {
-  describe.skipIf(reason !== undefined)(reason === undefined ? title : `${title} (skipped: ${reason})`, body);
 }

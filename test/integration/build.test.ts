@@ -3,9 +3,10 @@ import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { fixtureMissing, loadFixtures, runTsbuild, scratchFolder, stage, unmet } from '../helpers/builds.ts';
 import { baseMissing, pushBase } from '../helpers/debian-base.ts';
+import { describeUnless } from '../helpers/describe-unless.ts';
 import { type LocalRegistry, localRegistry } from '../helpers/local-registry.ts';
 import { ociReader } from '../helpers/oci-reader.ts';
-import { describeUnless, missing } from '../helpers/tools.ts';
+import { missing } from '../helpers/tools.ts';
 import { type UnprivilegedUser, unprivilegedUser } from '../helpers/unprivileged-user.ts';
 
 const fixtures = loadFixtures();

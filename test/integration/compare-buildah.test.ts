@@ -3,9 +3,10 @@ import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { compareImages, fixtureMissing, loadFixtures, runBuildah, runTsbuild, scratchFolder, stage } from '../helpers/builds.ts';
 import { baseMissing, pushBase } from '../helpers/debian-base.ts';
+import { describeUnless } from '../helpers/describe-unless.ts';
 import { type LocalRegistry, localRegistry } from '../helpers/local-registry.ts';
 import { ociReader } from '../helpers/oci-reader.ts';
-import { describeUnless, missing } from '../helpers/tools.ts';
+import { missing } from '../helpers/tools.ts';
 
 const lacking = missing(['root', 'buildah', 'runc', 'docker-registry', 'python3']);
 

@@ -7,9 +7,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { compareImages, execute, runTsbuild, scratchFolder } from '../helpers/builds.ts';
 import { baseMissing, pushBase } from '../helpers/debian-base.ts';
+import { describeUnless } from '../helpers/describe-unless.ts';
 import { type LocalRegistry, localRegistry } from '../helpers/local-registry.ts';
 import { ociReader } from '../helpers/oci-reader.ts';
-import { describeUnless, missing } from '../helpers/tools.ts';
+import { missing } from '../helpers/tools.ts';
 import { type UnprivilegedUser, unprivilegedUser } from '../helpers/unprivileged-user.ts';
 
 /** Logs and ldconfig's cache of inode numbers differ from one installation to the next, whoever makes it. */

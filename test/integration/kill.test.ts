@@ -11,9 +11,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { runTsbuild, scratchFolder, type TsbuildRun, tsbuildCommand } from '../helpers/builds.ts';
 import { baseMissing, pushBase } from '../helpers/debian-base.ts';
+import { describeUnless } from '../helpers/describe-unless.ts';
 import { type LocalRegistry, localRegistry } from '../helpers/local-registry.ts';
 import { ociReader } from '../helpers/oci-reader.ts';
-import { describeUnless, missing } from '../helpers/tools.ts';
+import { missing } from '../helpers/tools.ts';
 import { type UnprivilegedUser, unprivilegedUser } from '../helpers/unprivileged-user.ts';
 
 const KILLS = 20;
