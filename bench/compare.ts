@@ -14,7 +14,7 @@ import { cpus, tmpdir, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { pushBase } from '../test/helpers/debian-base.ts';
-import { localRegistry } from '../test/helpers/local-registry.ts';
+import { startDockerRegistry } from '../test/helpers/docker-registry.ts';
 import { missing } from '../test/helpers/tools.ts';
 import { SCENARIOS } from './scenarios.ts';
 
@@ -175,7 +175,7 @@ const rounds = Number(options.rounds);
 if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds takes a whole number from 1.');
 
 const scratch = mkdtempSync(join(tmpdir(), 'tsbuild-bench-'));
-await using registry = await localRegistry();
+await using registry = await startDockerRegistry();
 try {
   for (const base of ['busybox', 'debian'] as const) await pushBase(registry.host, base);
   const results = new Map<string, Map<string, Measure[]>>();

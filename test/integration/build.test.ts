@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { fixtureMissing, loadFixtures, runTsbuild, scratchFolder, stage, unmet } from '../helpers/builds.ts';
 import { baseMissing, pushBase } from '../helpers/debian-base.ts';
 import { describeUnless } from '../helpers/describe-unless.ts';
-import { type LocalRegistry, localRegistry } from '../helpers/local-registry.ts';
+import { type DockerRegistry, startDockerRegistry } from '../helpers/docker-registry.ts';
 import { ociReader } from '../helpers/oci-reader.ts';
 import { missing } from '../helpers/tools.ts';
 import { type UnprivilegedUser, unprivilegedUser } from '../helpers/unprivileged-user.ts';
@@ -19,9 +19,9 @@ test('there are at least 35 fixtures and each expects something', () => {
 });
 
 describeUnless(lacking, 'fixtures', () => {
-  let registry: LocalRegistry;
+  let registry: DockerRegistry;
   beforeAll(async () => {
-    registry = await localRegistry();
+    registry = await startDockerRegistry();
     for (const base of ['busybox', 'debian'] as const) if (baseMissing(base) === undefined) await pushBase(registry.host, base);
   });
   afterAll(async () => {

@@ -4,18 +4,18 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { compareImages, fixtureMissing, loadFixtures, runBuildah, runTsbuild, scratchFolder, stage } from '../helpers/builds.ts';
 import { baseMissing, pushBase } from '../helpers/debian-base.ts';
 import { describeUnless } from '../helpers/describe-unless.ts';
-import { type LocalRegistry, localRegistry } from '../helpers/local-registry.ts';
+import { type DockerRegistry, startDockerRegistry } from '../helpers/docker-registry.ts';
 import { ociReader } from '../helpers/oci-reader.ts';
 import { missing } from '../helpers/tools.ts';
 
 const lacking = missing(['root', 'buildah', 'runc', 'docker-registry', 'python3']);
 
 describeUnless(lacking, 'tsbuild beside buildah', () => {
-  let registry: LocalRegistry;
+  let registry: DockerRegistry;
   let storage = '';
   let cacheFolder = '';
   beforeAll(async () => {
-    registry = await localRegistry();
+    registry = await startDockerRegistry();
     storage = scratchFolder('buildah');
     cacheFolder = scratchFolder('cache');
     for (const base of ['busybox', 'debian'] as const) if (baseMissing(base) === undefined) await pushBase(registry.host, base);

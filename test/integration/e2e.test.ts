@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { compareImages, execute, runTsbuild, scratchFolder } from '../helpers/builds.ts';
 import { baseMissing, pushBase } from '../helpers/debian-base.ts';
 import { describeUnless } from '../helpers/describe-unless.ts';
-import { type LocalRegistry, localRegistry } from '../helpers/local-registry.ts';
+import { type DockerRegistry, startDockerRegistry } from '../helpers/docker-registry.ts';
 import { ociReader } from '../helpers/oci-reader.ts';
 import { missing } from '../helpers/tools.ts';
 import { type UnprivilegedUser, unprivilegedUser } from '../helpers/unprivileged-user.ts';
@@ -46,7 +46,7 @@ const ordinary = unprivilegedUser();
 const lacking = missing(['root', 'docker-registry', 'podman', 'runc', 'python3']) ?? baseMissing('debian');
 
 describeUnless(lacking, 'a compiled program in an image', () => {
-  let registry: LocalRegistry;
+  let registry: DockerRegistry;
   const scratch: string[] = [];
   const folder = (prefix: string, owner?: UnprivilegedUser): string => {
     const made = scratchFolder(prefix, owner);
@@ -55,7 +55,7 @@ describeUnless(lacking, 'a compiled program in an image', () => {
   };
 
   beforeAll(async () => {
-    registry = await localRegistry();
+    registry = await startDockerRegistry();
     await pushBase(registry.host, 'debian');
   });
   afterAll(async () => {

@@ -12,7 +12,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { runTsbuild, scratchFolder, type TsbuildRun, tsbuildCommand } from '../helpers/builds.ts';
 import { baseMissing, pushBase } from '../helpers/debian-base.ts';
 import { describeUnless } from '../helpers/describe-unless.ts';
-import { type LocalRegistry, localRegistry } from '../helpers/local-registry.ts';
+import { type DockerRegistry, startDockerRegistry } from '../helpers/docker-registry.ts';
 import { ociReader } from '../helpers/oci-reader.ts';
 import { missing } from '../helpers/tools.ts';
 import { type UnprivilegedUser, unprivilegedUser } from '../helpers/unprivileged-user.ts';
@@ -70,14 +70,14 @@ const ordinary = unprivilegedUser();
 const lacking = missing(['docker-registry', 'python3']) ?? baseMissing('debian');
 
 describeUnless(lacking, 'kill -9', () => {
-  let registry: LocalRegistry;
+  let registry: DockerRegistry;
   let context = '';
   const people: readonly (UnprivilegedUser | undefined)[] = typeof ordinary === 'string' ? [undefined] : [undefined, ordinary];
   const chance = random(SEED);
   const wholeMs = new Map<UnprivilegedUser | undefined, number>();
 
   beforeAll(async () => {
-    registry = await localRegistry();
+    registry = await startDockerRegistry();
     await pushBase(registry.host, 'debian');
     context = scratchFolder('context');
     // Bytes that gzip cannot shrink make sealing and pushing last.
