@@ -143,7 +143,8 @@ function expand(source: string, scope: Scope, quotes: Quotes): Expansion {
       case ':': {
         const second = source.charAt(at);
         at++;
-        if (second !== '' && '-+?'.includes(second)) return fallback(name, second, 'empty-is-unset');
+        if (second === '') throw failure('the closing } of ${ is missing');
+        if ('-+?'.includes(second)) return fallback(name, second, 'empty-is-unset');
         throw unsupported(`:${second}`);
       }
       case '-':

@@ -1,0 +1,105 @@
+/** ENV, LABEL and ARG words. */
+import { describe, expect, test } from 'vitest';
+import { type PairKeyword, splitFields, splitPairs } from '../../../src/dockerfile/pairs.ts';
+import { TsbuildError } from '../../../src/errors.ts';
+
+function pairs(keyword: PairKeyword, args: string, escapeChar: '\\' | '`' = '\\'): [string, string | null][] {
+  return splitPairs(keyword, args, escapeChar).map(({ name, value }) => [name, value]);
+}
+
+describe('pairs', () => {
+  test.each<[PairKeyword, string, [string, string | null][]]>([
+    ['ENV', 'A=b', [['A', 'b']]],
+    ['ENV', 'A b c', [['A', 'b c']]],
+    ['ENV', 'A  \t b=c "d', [['A', 'b=c "d']]],
+    ['LABEL', 'A b', [['A', 'b']]],
+    [
+      'ENV',
+      `A="x y" B=a\\ b C='$n'`,
+      [
+        ['A', '"x y"'],
+        ['B', 'a\\ b'],
+        ['C', "'$n'"],
+      ],
+    ],
+    [
+      'ENV',
+      'A= B=""',
+      [
+        ['A', ''],
+        ['B', '""'],
+      ],
+    ],
+    ['ENV', 'A=b=c', [['A', 'b=c']]],
+    [
+      'ENV',
+      'A=\\"x y=2',
+      [
+        ['A', '\\"x'],
+        ['y', '2'],
+      ],
+    ],
+    [
+      'ENV',
+      `A="it's" B='say "x y"'`,
+      [
+        ['A', `"it's"`],
+        ['B', `'say "x y"'`],
+      ],
+    ],
+    [
+      'ENV',
+      'A="a\\"b c" D=e',
+      [
+        ['A', '"a\\"b c"'],
+        ['D', 'e'],
+      ],
+    ],
+    ['ENV', 'A=b\\', [['A', 'b']]],
+    ['LABEL', '"a b"=c', [['"a b"', 'c']]],
+    ['ENV', '$K=$V', [['$K', '$V']]],
+    ['ARG', 'A', [['A', null]]],
+    [
+      'ARG',
+      'A=1 B C="x y"',
+      [
+        ['A', '1'],
+        ['B', null],
+        ['C', '"x y"'],
+      ],
+    ],
+    ['ARG', 'A=', [['A', '']]],
+    ['ENV', 'A="open b=c', [['A', '"open b=c']]],
+  ])('%s %s', (keyword, args, expected) => {
+    expect(pairs(keyword, args)).toEqual(expected);
+  });
+
+  test('are escaped with a backtick when that is the escape character', () => {
+    expect(pairs('ENV', 'A=a` b B=c:\\ C=d', '`')).toEqual([
+      ['A', 'a` b'],
+      ['B', 'c:\\'],
+      ['C', 'd'],
+    ]);
+  });
+
+  test.each<[PairKeyword, string, string]>([
+    ['ENV', 'A=1 B', 'ENV has no = in B'],
+    ['LABEL', 'a=1 b c=2', 'LABEL has no = in b'],
+    ['ENV', 'PATH', 'ENV PATH has no value'],
+    ['ENV', '=x', 'ENV has a value without a name: =x'],
+    ['ARG', '=x', 'ARG has a value without a name: =x'],
+    ['ENV', '', 'ENV needs at least one argument'],
+    ['ARG', '  ', 'ARG needs at least one argument'],
+  ])('of %s %j are an error', (keyword, args, message) => {
+    expect(() => splitPairs(keyword, args, '\\')).toThrow(TsbuildError);
+    expect(() => splitPairs(keyword, args, '\\')).toThrow(message);
+  });
+});
+
+describe('fields', () => {
+  test('are what stands between blanks, quotes and all', () => {
+    expect(splitFields(' "a b"\tc\f\vd  ')).toEqual(['"a', 'b"', 'c', 'd']);
+    expect(splitFields('')).toEqual([]);
+    expect(splitFields('a\u00a0b')).toEqual(['a\u00a0b']);
+  });
+});
