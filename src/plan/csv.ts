@@ -13,7 +13,7 @@ export function parseCsvRecord(text: string): readonly string[] {
     const match = quoted ? /^"((?:[^"]|"")*)"(?=,|$)/.exec(rest) : /^[^",]*(?=,|$)/.exec(rest);
     if (match === null) {
       throw new TsbuildError('DOCKERFILE_SEMANTICS', `a quote is out of place in "${text}"`, {
-        hint: 'quote a whole field: --mount=type=bind,"source=a,b",target=/x',
+        hint: `quote a field that has a comma as a whole, and the quotes, too: --mount=type=bind,'"source=a,b"',target=/x`,
       });
     }
     fields.push(quoted ? (match[1] ?? '').replaceAll('""', '"') : match[0]);

@@ -6,6 +6,7 @@ export interface Faults {
   collect<T>(at: SourceRange, work: () => T): T | null;
   /** `at`: for an error that has no place yet. */
   add(error: TsbuildError, at?: SourceRange): void;
+  any(): boolean;
   /** Throws TsbuildErrors, in the order of lines, when there is any fault. */
   throwIfAny(): void;
 }
@@ -33,6 +34,7 @@ export function createFaults(): Faults {
         return null;
       }
     },
+    any: () => found.size > 0,
     throwIfAny() {
       const [first, ...rest] = [...found.values()].sort((a, b) => place(a) - place(b));
       if (first !== undefined) throw new TsbuildErrors([first, ...rest]);
@@ -43,6 +45,17 @@ export function createFaults(): Faults {
 /** Faults without a place (an unknown target) come first. */
 function place(error: TsbuildError): number {
   return error.at?.startLine ?? 0;
+}
+
+/** What `work` throws gets `prefix` before its message, which says what the fault is about, and loses its place. */
+export function about<T>(prefix: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof TsbuildError)) throw error;
+    const code = error.code === 'NOT_SUPPORTED' ? error.code : 'DOCKERFILE_SEMANTICS';
+    throw new TsbuildError(code, `${prefix}: ${error.message}`, { hint: error.hint });
+  }
 }
 
 export function semanticError(message: string, hint?: string): TsbuildError {

@@ -6,7 +6,7 @@ import { expandWord } from '../dockerfile/expand.ts';
 import type { Instruction, Scope } from '../dockerfile/instruction.ts';
 import { nearest } from '../dockerfile/nearest.ts';
 import { splitFields } from '../dockerfile/pairs.ts';
-import { formatPlatform, parsePlatform, type Platform } from '../image/platform.ts';
+import { formatPlatform, type Platform, parsePlatform } from '../image/platform.ts';
 import { semanticError } from './faults.ts';
 import type { GlobalArgs } from './global-args.ts';
 import type { Base, PlanInputs } from './plan.ts';

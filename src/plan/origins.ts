@@ -4,9 +4,9 @@
  */
 import type { Platform } from '../image/platform.ts';
 import { semanticError } from './faults.ts';
-import type { StageOutline } from './stages.ts';
 import type { Origin } from './plan.ts';
 import { checkReference } from './references.ts';
+import type { StageOutline } from './stages.ts';
 
 export interface OriginContext {
   readonly stages: readonly StageOutline[];

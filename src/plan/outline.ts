@@ -5,6 +5,7 @@
 import type { ParsedDockerfile } from '../dockerfile/instruction.ts';
 import { formatPlatform } from '../image/platform.ts';
 import { createFaults, type Faults, notSupported } from './faults.ts';
+import { lowerStages } from './lower-stages.ts';
 import type { BaseConfigs, BaseRequest, PlanInputs } from './plan.ts';
 import { type Reach, reach } from './reach.ts';
 import { type Outline, outlineOf } from './stages.ts';
@@ -16,7 +17,9 @@ import { checkStages } from './static-checks.ts';
  */
 export function missingBases(parsed: ParsedDockerfile, inputs: PlanInputs, known: BaseConfigs): readonly BaseRequest[] {
   const faults = createFaults();
-  const { reached } = survey(parsed, inputs, { known, faults });
+  const { outline, reached } = survey(parsed, inputs, { known, faults });
+  // The build ends here if there is a fault: then the rest of the file is looked at, too, as far as that goes without bases.
+  if (faults.any()) lowerStages({ outline, reached, inputs, known, faults });
   faults.throwIfAny();
   return reached.missing;
 }

@@ -5,23 +5,29 @@
 import type { Instruction } from '../dockerfile/instruction.ts';
 import { parseTrigger } from '../dockerfile/parse.ts';
 import { TsbuildError } from '../errors.ts';
-import { type Faults, semanticError } from './faults.ts';
+import { about, type Faults } from './faults.ts';
 import { mountFields, mountFrom } from './mounts.ts';
 import { type FromOption, resolveOrigin } from './origins.ts';
-import type { Outline, StageOutline } from './stages.ts';
 import { type BaseConfigs, type BaseRequest, baseKey } from './plan.ts';
+import type { Outline, StageOutline } from './stages.ts';
 
 export interface Reach {
   /** Indices, ascending. */
   readonly stages: readonly number[];
   /** By stage: what its base makes it do first. */
-  readonly triggers: ReadonlyMap<number, readonly Instruction[]>;
+  readonly triggers: ReadonlyMap<number, readonly Trigger[]>;
   readonly missing: readonly BaseRequest[];
+}
+
+export interface Trigger {
+  readonly instruction: Instruction;
+  /** What to say before its faults: null for those of this file, which have their own place. */
+  readonly label: string | null;
 }
 
 /** Faults of references and triggers go to `faults`. */
 export function reach(outline: Outline, known: BaseConfigs, faults: Faults): Reach {
-  const triggers = new Map<number, readonly Instruction[]>();
+  const triggers = new Map<number, readonly Trigger[]>();
   const missing = new Map<string, BaseRequest>();
   const pending = outline.target === null ? [] : [outline.target];
   const seen = new Set<number>();
@@ -32,16 +38,25 @@ export function reach(outline: Outline, known: BaseConfigs, faults: Faults): Rea
     const first = triggersOf(stage, { outline, known, faults, missing });
     triggers.set(index, first);
     if (stage.base?.kind === 'stage') pending.push(stage.base.index);
-    for (const instruction of [...first, ...stage.instructions]) {
+    for (const { instruction, label } of [...first, ...stage.instructions.map(unlabelled)]) {
       for (const { from, option } of references(instruction)) {
         const origin = faults.collect(instruction.at, () =>
-          resolveOrigin(from, option, { stages: outline.stages, index: stage.index, platform: outline.platform }),
+          labelled(label, () => resolveOrigin(from, option, { stages: outline.stages, index: stage.index, platform: outline.platform })),
         );
         if (origin?.kind === 'stage') pending.push(origin.index);
       }
     }
   }
   return { stages: [...seen].sort((a, b) => a - b), triggers, missing: [...missing.values()] };
+}
+
+/** What `work` throws says which trigger it is about. */
+export function labelled<T>(label: Trigger['label'], work: () => T): T {
+  return label === null ? work() : about(label, work);
+}
+
+function unlabelled(instruction: Instruction): Trigger {
+  return { instruction, label: null };
 }
 
 export interface FromReference {
@@ -79,12 +94,12 @@ interface TriggerContext {
   readonly missing: Map<string, BaseRequest>;
 }
 
-function triggersOf(stage: StageOutline, { outline, known, faults, missing }: TriggerContext): readonly Instruction[] {
+function triggersOf(stage: StageOutline, { outline, known, faults, missing }: TriggerContext): readonly Trigger[] {
   const { base, at } = stage;
   if (base === null || base.kind === 'scratch') return [];
   if (base.kind === 'stage') {
     const instructions = outline.stages[base.index]?.instructions ?? [];
-    return instructions.flatMap(({ keyword, trigger }) => (keyword === 'ONBUILD' && trigger !== null ? [trigger] : []));
+    return instructions.flatMap(({ keyword, trigger }) => (keyword === 'ONBUILD' && trigger !== null ? [unlabelled(trigger)] : []));
   }
   const key = baseKey(base);
   const image = known.get(key);
@@ -92,20 +107,12 @@ function triggersOf(stage: StageOutline, { outline, known, faults, missing }: Tr
     missing.set(key, { ref: base.ref, platform: base.platform, at });
     return [];
   }
-  const triggers: Instruction[] = [];
+  const triggers: Trigger[] = [];
   for (const text of image.config?.OnBuild ?? []) {
-    const parsed = faults.collect(at, () => trigger(text, base.ref));
+    const label = `the base image's trigger "ONBUILD ${text.split('\n', 1)[0]}"`;
+    const parsed = faults.collect(at, () => about(label, () => parseTrigger(text, base.ref, '\\')));
     // A trigger has no place in this file: the FROM line is where it comes from.
-    if (parsed !== null) triggers.push({ ...parsed, at });
+    if (parsed !== null) triggers.push({ instruction: { ...parsed, at }, label });
   }
   return triggers;
-}
-
-function trigger(text: string, ref: string): Instruction {
-  try {
-    return parseTrigger(text, ref, '\\');
-  } catch (error) {
-    if (!(error instanceof TsbuildError)) throw error;
-    throw semanticError(`the base image's trigger "ONBUILD ${text}": ${error.message}`, error.hint);
-  }
 }

@@ -3,8 +3,8 @@ import type { Faults } from './faults.ts';
 import { parseHealthcheck } from './instructions/healthcheck.ts';
 import { checkRun } from './instructions/run.ts';
 import { checkFrom } from './origins.ts';
-import type { StageOutline } from './stages.ts';
 import { references } from './reach.ts';
+import type { StageOutline } from './stages.ts';
 
 export function checkStages(stages: readonly StageOutline[], faults: Faults): void {
   for (const { index, instructions } of stages) {

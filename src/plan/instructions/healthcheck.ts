@@ -3,7 +3,7 @@ import type { Instruction } from '../../dockerfile/instruction.ts';
 import type { Healthcheck } from '../../image/image.ts';
 import { healthcheckCreatedBy } from '../created-by.ts';
 import { parseDuration } from '../durations.ts';
-import { semanticError } from '../faults.ts';
+import { about, semanticError } from '../faults.ts';
 import type { Step } from '../plan.ts';
 import { configStep, flagValue, type Lowering } from './lowering.ts';
 
@@ -43,7 +43,7 @@ export function lowerHealthcheck(lowering: Lowering, instruction: Instruction): 
 function duration(instruction: Instruction, flag: string): number {
   const text = flagValue(instruction, flag);
   if (text === null) return 0;
-  const time = parseDuration(text);
+  const time = about(`--${flag}`, () => parseDuration(text));
   if (time !== 0 && time < SHORTEST) throw semanticError(`--${flag}=${text} is less than 1ms`, 'leave it out, or give 0, for the default');
   return time;
 }

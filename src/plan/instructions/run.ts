@@ -4,7 +4,6 @@
  */
 import { expandWord } from '../../dockerfile/expand.ts';
 import type { Instruction } from '../../dockerfile/instruction.ts';
-import { nearest } from '../../dockerfile/nearest.ts';
 import { runCreatedBy } from '../created-by.ts';
 import { notSupported, semanticError } from '../faults.ts';
 import { proxyEnv } from '../global-args.ts';
@@ -97,6 +96,5 @@ function networkOf(instruction: Instruction): 'host' | 'none' {
 }
 
 function invalidMode(flag: string, mode: string, known: readonly string[]): Error {
-  const close = nearest(mode, known);
-  return semanticError(`invalid ${flag} mode "${mode}"`, close === undefined ? `one of: ${known.join(', ')}` : `did you mean "${close}"?`);
+  return semanticError(`invalid ${flag} mode "${mode}"`, `one of: ${known.join(', ')}`);
 }

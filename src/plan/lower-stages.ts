@@ -1,0 +1,112 @@
+/**
+ * The stages that the target needs, each from its base's config down to its last instruction. A stage whose base is not
+ * known (still to be fetched, or its FROM at fault) is gone through all the same, so that one run reports as many faults
+ * as possible: but only instructions without variables are believed then.
+ */
+import type { Instruction } from '../dockerfile/instruction.ts';
+import { TsbuildError } from '../errors.ts';
+import { createFaults, type Faults } from './faults.ts';
+import { lowerInstruction } from './instructions/lower.ts';
+import type { Lowering } from './instructions/lowering.ts';
+import { resolveOrigin } from './origins.ts';
+import { type BaseConfigs, baseKey, type PlanInputs, type Stage, type Step } from './plan.ts';
+import { labelled, type Reach, type Trigger } from './reach.ts';
+import { type StageState, scopeOf, scratchState, stateOfImage, stateOfStage } from './stage-state.ts';
+import type { Outline, StageOutline } from './stages.ts';
+
+export interface StagesToLower {
+  readonly outline: Outline;
+  readonly reached: Reach;
+  readonly inputs: PlanInputs;
+  readonly known: BaseConfigs;
+  readonly faults: Faults;
+}
+
+export interface LoweredStages {
+  /** Ascending; without those whose base is not known. */
+  readonly stages: readonly Stage[];
+  readonly warnings: readonly TsbuildError[];
+}
+
+export function lowerStages(request: StagesToLower): LoweredStages {
+  const { outline, reached, known } = request;
+  const starts = new Map<number, Start>();
+  const stages: Stage[] = [];
+  const warnings: TsbuildError[] = [];
+  for (const index of reached.stages) {
+    const stage = outline.stages[index];
+    if (stage === undefined) continue;
+    const start = startOf(stage, known, starts);
+    starts.set(index, start);
+    const { steps, needs } = lowerSteps(stage, start, { request, warnings });
+    const { name, at, base, platform } = stage;
+    const { config, author } = start.state;
+    if (base !== null && start.base === 'known') stages.push({ index, name, at, base, platform, needs, steps, config, author });
+  }
+  return { stages, warnings };
+}
+
+interface Start {
+  readonly state: StageState;
+  readonly base: 'known' | 'unknown';
+}
+
+function startOf({ base }: StageOutline, known: BaseConfigs, starts: ReadonlyMap<number, Start>): Start {
+  if (base?.kind === 'scratch') return { state: scratchState(), base: 'known' };
+  if (base?.kind === 'stage') {
+    const parent = starts.get(base.index);
+    if (parent === undefined) throw new Error(`stage ${base.index} is reached after its child`);
+    return { state: stateOfStage(parent.state), base: parent.base };
+  }
+  const image = base === null ? undefined : known.get(baseKey(base));
+  return image === undefined ? { state: unknownState(), base: 'unknown' } : { state: stateOfImage(image), base: 'known' };
+}
+
+/** Its WORKDIR is deep, so that no relative path seems to end at the root. */
+function unknownState(): StageState {
+  const state = scratchState();
+  state.config.WorkingDir = `/${'unknown/'.repeat(16)}`;
+  return state;
+}
+
+interface StepContext {
+  readonly request: StagesToLower;
+  readonly warnings: TsbuildError[];
+}
+
+function lowerSteps(stage: StageOutline, { state, base }: Start, { request, warnings }: StepContext): Pick<Stage, 'steps' | 'needs'> {
+  const { outline, reached, inputs, faults } = request;
+  const needs = new Set<number>(stage.base?.kind === 'stage' ? [stage.base.index] : []);
+  const steps: Step[] = [];
+  const lower = (instruction: Instruction, trigger: Trigger | null): void => {
+    const lowering: Lowering = {
+      state,
+      scope: scopeOf(state, outline.escape),
+      globals: outline.globals,
+      buildArgs: inputs.buildArgs,
+      place: { at: instruction.at, title: oneLine(instruction.text), onBuild: trigger !== null },
+      origin(from, option) {
+        const origin = resolveOrigin(from, option, { stages: outline.stages, index: stage.index, platform: outline.platform });
+        if (origin.kind === 'stage') needs.add(origin.index);
+        return origin;
+      },
+      warn(message, hint) {
+        warnings.push(new TsbuildError('DOCKERFILE_SEMANTICS', message, { hint, at: instruction.at }));
+      },
+    };
+    const believed = base === 'known' || !hasVariables(instruction) ? faults : createFaults();
+    const step = believed.collect(instruction.at, () => labelled(trigger?.label ?? null, () => lowerInstruction(lowering, instruction)));
+    if (step !== null) steps.push(step);
+  };
+  for (const trigger of reached.triggers.get(stage.index) ?? []) lower(trigger.instruction, trigger);
+  for (const instruction of stage.instructions) lower(instruction, null);
+  return { steps, needs: [...needs].sort((a, b) => a - b) };
+}
+
+function hasVariables({ text, heredocs }: Instruction): boolean {
+  return text.includes('$') || heredocs.some(({ body }) => body.includes('$'));
+}
+
+function oneLine(text: string): string {
+  return text.trim().replace(/\s*\n\s*/g, ' ');
+}

@@ -1,0 +1,76 @@
+/** Reads the folders of fixtures/plans and fixtures/plan-errors, and plans what is in them as the build does. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseDockerfile } from '../../../src/dockerfile/parse.ts';
+import type { ImageConfig } from '../../../src/image/image.ts';
+import { type Platform, parsePlatform } from '../../../src/image/platform.ts';
+import { missingBases } from '../../../src/plan/outline.ts';
+import { type BaseRequest, type BuildPlan, baseKey, type PlanInputs } from '../../../src/plan/plan.ts';
+import { planBuild } from '../../../src/plan/plan-build.ts';
+
+const FIXTURES = fileURLToPath(new URL('../../../fixtures', import.meta.url));
+
+/** args.json of a case; all optional. */
+interface Arguments {
+  readonly buildArgs?: Readonly<Record<string, string>>;
+  readonly target?: string;
+  readonly platform?: string;
+  readonly buildPlatform?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+/** bases.json: image configs by reference, without the fields that every config has. */
+type Bases = Readonly<Record<string, Partial<ImageConfig>>>;
+
+const PLAIN_BASE: Partial<ImageConfig> = {
+  config: { Env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'], Cmd: ['sh'] },
+};
+
+export interface Case {
+  readonly name: string;
+  readonly folder: string;
+}
+
+export function casesOf(kind: 'plans' | 'plan-errors'): readonly Case[] {
+  const root = join(FIXTURES, kind);
+  return readdirSync(root, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => ({ name, folder: join(root, name) }));
+}
+
+/** Throws what parsing and planning throw. */
+export function planCase({ folder }: Case): BuildPlan {
+  const options = readJson<Arguments>(join(folder, 'args.json')) ?? {};
+  const bases = readJson<Bases>(join(folder, 'bases.json')) ?? {};
+  const inputs = inputsOf(options);
+  const parsed = parseDockerfile(readFileSync(join(folder, 'Dockerfile')), 'Dockerfile');
+  const known = new Map<string, ImageConfig>();
+  for (;;) {
+    const missing = missingBases(parsed, inputs, known);
+    if (missing.length === 0) return planBuild(parsed, inputs, known);
+    for (const request of missing) known.set(baseKey(request), configOf(request, bases));
+  }
+}
+
+function inputsOf({ buildArgs = {}, target, platform = 'linux/amd64', buildPlatform = 'linux/amd64', labels = {} }: Arguments): PlanInputs {
+  return {
+    target: target ?? null,
+    buildArgs: new Map(Object.entries(buildArgs)),
+    labels: new Map(Object.entries(labels)),
+    platform: parsePlatform(platform),
+    buildPlatform: parsePlatform(buildPlatform),
+  };
+}
+
+function configOf({ ref, platform }: BaseRequest, bases: Bases): ImageConfig {
+  return { ...platformFields(platform), rootfs: { type: 'layers', diff_ids: [] }, ...(bases[ref] ?? PLAIN_BASE) };
+}
+
+function platformFields(platform: Platform): Pick<ImageConfig, 'architecture' | 'os'> {
+  return { architecture: platform.architecture, os: platform.os };
+}
+
+function readJson<T>(file: string): T | null {
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as T) : null;
+}
