@@ -15,6 +15,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -144,6 +145,27 @@ export function stage(fixture: Fixture, owner?: UnprivilegedUser): Staged {
 /** A checkout's modes depend on the umask it was made with; git itself keeps only whether a file is executable. */
 function settleModes(folder: string): void {
   execFileSync('chmod', ['-R', 'u=rwX,go=rX', folder]);
+}
+
+/** Serves the fixture's `http/` folder; the URL is the build argument HTTP. */
+export async function serveHttp(fixture: Fixture): Promise<AsyncDisposable & { readonly args: Readonly<Record<string, string>> }> {
+  const folder = join(fixture.folder, 'http');
+  if (!existsSync(folder)) return { args: {}, [Symbol.asyncDispose]: () => Promise.resolve() };
+  const server = createServer((request, response) => {
+    const file = join(folder, new URL(request.url ?? '/', 'http://x').pathname);
+    if (!existsSync(file)) response.writeHead(404).end('nothing here');
+    else response.writeHead(200, { 'last-modified': 'Tue, 14 Nov 2023 22:13:20 GMT' }).end(readFileSync(file));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  const close = async (): Promise<void> => {
+    server.closeAllConnections();
+    server.close();
+    await once(server, 'close');
+  };
+  return { args: { HTTP: `http://127.0.0.1:${address.port}` }, [Symbol.asyncDispose]: close };
 }
 
 export interface Outcome {

@@ -1,7 +1,7 @@
 /** Every fixture, built with tsbuild as whoever runs the tests and, from root, as an ordinary user too. */
 import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { fixtureMissing, loadFixtures, runTsbuild, scratchFolder, stage, unmet } from '../helpers/builds.ts';
+import { fixtureMissing, loadFixtures, runTsbuild, scratchFolder, serveHttp, stage, unmet } from '../helpers/builds.ts';
 import { baseMissing, pushBase } from '../helpers/debian-base.ts';
 import { describeUnless } from '../helpers/describe-unless.ts';
 import { type DockerRegistry, startDockerRegistry } from '../helpers/docker-registry.ts';
@@ -49,11 +49,13 @@ describeUnless(lacking, 'fixtures', () => {
         describeUnless(why, fixture.name, () => {
           test(fixture.expect.error === undefined ? 'makes what it should' : 'fails and says why', async () => {
             using staged = stage(fixture, user);
+            await using http = await serveHttp(fixture);
+            const options = { ...fixture.options, args: { ...fixture.options.args, ...http.args } };
             const to = `${rootless ? 'rootless' : 'built'}/${fixture.name}:t`;
             const outcome = await runTsbuild({
               host: registry.host,
               staged,
-              options: fixture.options,
+              options,
               to,
               cacheFolder,
               ...(user === undefined ? {} : { user }),

@@ -1,7 +1,7 @@
 /** Every fixture, built with tsbuild and with Debian's buildah: file trees and configs must be the same, or differ for a stated reason. */
 import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { compareImages, fixtureMissing, loadFixtures, runBuildah, runTsbuild, scratchFolder, stage } from '../helpers/builds.ts';
+import { compareImages, fixtureMissing, loadFixtures, runBuildah, runTsbuild, scratchFolder, serveHttp, stage } from '../helpers/builds.ts';
 import { baseMissing, pushBase } from '../helpers/debian-base.ts';
 import { describeUnless } from '../helpers/describe-unless.ts';
 import { type DockerRegistry, startDockerRegistry } from '../helpers/docker-registry.ts';
@@ -33,16 +33,18 @@ describeUnless(lacking, 'tsbuild beside buildah', () => {
     describeUnless(fixtureMissing(fixture), fixture.name, () => {
       test(unsupported === undefined ? 'is the same image' : `is not for buildah: ${unsupported}`, async () => {
         using forBuildah = stage(fixture);
+        await using http = await serveHttp(fixture);
+        const options = { ...fixture.options, args: { ...fixture.options.args, ...http.args } };
         const { host } = registry;
         const to = (builder: string): string => `${builder}/${fixture.name}:t`;
-        const second = await runBuildah({ host, staged: forBuildah, options: fixture.options, to: to('buildah'), storage });
+        const second = await runBuildah({ host, staged: forBuildah, options, to: to('buildah'), storage });
         if (unsupported !== undefined) {
           expect(second.code, `buildah can build it now; drop "unsupported":\n${second.log}`).not.toBe(0);
           return;
         }
         expect(second.code, second.log).toBe(0);
         using staged = stage(fixture);
-        const first = await runTsbuild({ host, staged, options: fixture.options, to: to('tsbuild'), cacheFolder });
+        const first = await runTsbuild({ host, staged, options, to: to('tsbuild'), cacheFolder });
         expect(first.code, first.log).toBe(0);
         const reader = ociReader(host);
         const differences = compareImages(
