@@ -1,6 +1,8 @@
 /** Mounting. mount(2), umount2(2), pivot_root(2), statvfs(3). Always through paths; `/proc/self/fd/N` is one. */
+import { closeSync } from 'node:fs';
+import { constants } from 'node:os';
 import { checked, cString, libcFunction } from './libc.ts';
-import { syscallPaths } from './syscalls.ts';
+import { syscallConfiguration, syscallPaths, syscallText } from './syscalls.ts';
 
 /** MS_ flags of mount(2). */
 export const MOUNT = {
@@ -58,4 +60,29 @@ export function restrictionsOf(path: string): number {
   const result = Buffer.alloc(256);
   checked(statvfs(cString(path), result), 'statvfs', path);
   return result.readUInt32LE(F_FLAG) & RESTRICTIONS;
+}
+
+const FSOPEN_CLOEXEC = 1;
+const FSCONFIG_SET_FLAG = 0;
+const FSCONFIG_SET_STRING = 1;
+const FSCONFIG_CMD_CREATE = 6;
+
+/**
+ * Whether the kernel makes this file system with these options, without mounting it anywhere: 'unknown' on kernels before
+ * 5.2, which cannot do that. Needs the rights of a mount. Throws the system error of a mount that fails.
+ */
+export function tryFileSystem(type: string, options: Readonly<Record<string, string>>, flags: readonly string[]): 'works' | 'unknown' {
+  const context = syscallText('fsopen', type, FSOPEN_CLOEXEC);
+  if (context === -constants.errno.ENOSYS) return 'unknown';
+  checked(context, 'fsopen');
+  try {
+    for (const [key, value] of Object.entries(options)) {
+      checked(syscallConfiguration('fsconfig', context, FSCONFIG_SET_STRING, key, value), `fsconfig ${key}`);
+    }
+    for (const flag of flags) checked(syscallConfiguration('fsconfig', context, FSCONFIG_SET_FLAG, flag, null), `fsconfig ${flag}`);
+    checked(syscallConfiguration('fsconfig', context, FSCONFIG_CMD_CREATE, null, null), 'fsconfig create');
+    return 'works';
+  } finally {
+    closeSync(context);
+  }
 }

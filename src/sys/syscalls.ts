@@ -4,11 +4,13 @@
  */
 import { libcFunction } from './libc.ts';
 
-type Call = 'close_range' | 'pivot_root' | 'seccomp' | 'setgroups' | 'setresgid' | 'setresuid';
+type Call = 'close_range' | 'fsconfig' | 'fsopen' | 'pivot_root' | 'seccomp' | 'setgroups' | 'setresgid' | 'setresuid';
 
 /** What the kernel calls the generic table (arm64 and every later architecture). */
 const GENERIC: Readonly<Record<Call, number>> = {
   close_range: 436,
+  fsconfig: 431,
+  fsopen: 430,
   pivot_root: 41,
   seccomp: 277,
   setgroups: 159,
@@ -17,7 +19,7 @@ const GENERIC: Readonly<Record<Call, number>> = {
 };
 
 const NUMBERS: Partial<Record<NodeJS.Architecture, Readonly<Record<Call, number>>>> = {
-  x64: { close_range: 436, pivot_root: 155, seccomp: 317, setgroups: 116, setresgid: 119, setresuid: 117 },
+  x64: { ...GENERIC, pivot_root: 155, seccomp: 317, setgroups: 116, setresgid: 119, setresuid: 117 },
   arm64: GENERIC,
   riscv64: GENERIC,
   loong64: GENERIC,
@@ -26,6 +28,8 @@ const NUMBERS: Partial<Record<NodeJS.Architecture, Readonly<Record<Call, number>
 const numbers = libcFunction('long syscall(long number, long a, long b, long c)');
 const paths = libcFunction('long syscall(long number, const char *a, const char *b)');
 const pointer = libcFunction('long syscall(long number, long a, long b, const void *c)');
+const text = libcFunction('long syscall(long number, const char *a, long b)');
+const configuration = libcFunction('long syscall(long number, long fd, long command, const char *key, const char *value, long aux)');
 const list = libcFunction('long syscall(long number, long a, const void *b)');
 
 /** Whether the numbers of this machine's architecture are known. */
@@ -40,6 +44,14 @@ export function syscallNumbers(call: 'close_range' | 'setresgid' | 'setresuid', 
 
 export function syscallPaths(call: 'pivot_root', a: string, b: string): number {
   return paths(numberOf(call), a, b);
+}
+
+export function syscallText(call: 'fsopen', a: string, b: number): number {
+  return text(numberOf(call), a, b);
+}
+
+export function syscallConfiguration(call: 'fsconfig', fd: number, command: number, key: string | null, value: string | null): number {
+  return configuration(numberOf(call), fd, command, key, value, 0);
 }
 
 export function syscallPointer(call: 'seccomp', a: number, b: number, c: Uint8Array): number {

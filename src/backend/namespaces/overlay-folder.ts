@@ -17,7 +17,7 @@ export interface UnpackedLayer {
 }
 
 export interface LayersLayout {
-  /** Made by this; its parent exists. Absolute, ASCII. */
+  /** Made by this; its parent exists. Absolute. */
   readonly folder: string;
   /** Lowest first. */
   readonly layers: readonly UnpackedLayer[];

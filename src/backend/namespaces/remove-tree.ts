@@ -1,14 +1,14 @@
 /** Removes a folder and all below it, in turns, so that a large one does not hold up the rest of the process. Names are bytes. */
 import { chmodSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
-import { type ByteString, forFs } from '../../bytes/byte-path.ts';
+import { type ByteString, bytesOf, forFs } from '../../bytes/byte-path.ts';
 
 const ENTRIES_PER_TURN = 512;
 
-/** `path`: ASCII; need not exist. */
+/** `path`: text; need not exist. */
 export async function removeTree(path: string): Promise<void> {
   const progress = { removed: 0 };
-  await removeFolder(path, progress);
+  await removeFolder(bytesOf(path), progress);
 }
 
 async function removeFolder(path: ByteString, progress: { removed: number }): Promise<void> {

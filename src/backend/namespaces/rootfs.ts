@@ -19,7 +19,7 @@ import { readUpperChanges, type UpperFolder } from './upper-changes.ts';
 
 export interface RootfsOptions {
   readonly programs: SandboxPrograms;
-  /** Exists; the rootfs makes its own folder there. Absolute, ASCII, on a file system that can carry an overlay. */
+  /** Exists; the rootfs makes its own folder there. Absolute, on a file system that can carry an overlay. */
   readonly workFolder: string;
   readonly style: OverlayStyle;
 }

@@ -66,10 +66,15 @@ export function startSandbox(programs: SandboxPrograms, folder: string): Sandbox
   };
 }
 
-function spawnTree({ setpriv, unshare, node, init }: SandboxPrograms, folder: string, writeEnd: number): ChildProcess {
+/** Arguments of setpriv, up to options of unshare. */
+export function namespaceArguments(unshare: string): string[] {
   const namespaces = ['--mount', '--propagation', 'private', '--pid', '--fork', '--kill-child=KILL', '--ipc', '--uts'];
+  return ['--pdeathsig=KILL', '--', unshare, ...namespaces];
+}
+
+function spawnTree({ setpriv, unshare, node, init }: SandboxPrograms, folder: string, writeEnd: number): ChildProcess {
   const libraries = process.env['LD_LIBRARY_PATH'];
-  return spawn(setpriv, ['--pdeathsig=KILL', '--', unshare, ...namespaces, '--', node, init], {
+  return spawn(setpriv, [...namespaceArguments(unshare), '--', node, init], {
     cwd: folder,
     // What Node itself may need to start. The command gets exactly its own environment.
     env: libraries === undefined ? {} : { LD_LIBRARY_PATH: libraries },

@@ -1,21 +1,22 @@
 /** Writes the stub folder (see stub-plan.ts) and copies a folder's metadata exactly: an overlay shows the topmost folder's. */
 import { chmodSync, lchownSync, mkdirSync, writeFileSync } from 'node:fs';
-import { type ByteString, forFs } from '../../bytes/byte-path.ts';
+import { type ByteString, bytesOf, forFs } from '../../bytes/byte-path.ts';
 import type { FileMeta } from '../../layer/entry.ts';
 import { setMtime } from '../../sys/times.ts';
 import { setXattr } from '../../sys/xattr.ts';
 import type { StubPlan } from './stub-plan.ts';
 
-/** `folder` is made by this and becomes the topmost lower folder. ASCII path. */
+/** `folder` is made by this and becomes the topmost lower folder. */
 export function writeStubs(folder: string, plan: StubPlan, root: FileMeta): void {
   mkdirSync(folder, { mode: 0o700 });
+  const top = bytesOf(folder);
   for (const [path, stub] of plan) {
-    const at = forFs(`${folder}/${path}`);
+    const at = forFs(`${top}/${path}`);
     if (stub.type === 'dir') mkdirSync(at);
     else writeFileSync(at, '', { flag: 'wx' });
   }
   // Last, and children first, since making a child changes its folder's mtime.
-  for (const [path, stub] of [...plan].reverse()) applyMeta(forFs(`${folder}/${path}`), stub.meta);
+  for (const [path, stub] of [...plan].reverse()) applyMeta(forFs(`${top}/${path}`), stub.meta);
   applyMeta(folder, root);
 }
 

@@ -5,7 +5,7 @@
  */
 import { type BigIntStats, lstatSync, readdirSync, readlinkSync, rmdirSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
-import { type BytePath, type ByteString, compareBytes, forFs, joinPath, textOf } from '../../bytes/byte-path.ts';
+import { type BytePath, type ByteString, bytesOf, compareBytes, forFs, joinPath, textOf } from '../../bytes/byte-path.ts';
 import { TsbuildError } from '../../errors.ts';
 import type { FileMeta, LayerEntry, PutEntry } from '../../layer/entry.ts';
 import type { FileTree, TreeEntry } from '../../layer/tree.ts';
@@ -14,7 +14,7 @@ import type { OverlayStyle } from './init-spec.ts';
 import type { StubPlan } from './stub-plan.ts';
 
 export interface UpperFolder {
-  /** Absolute, ASCII. */
+  /** Absolute. */
   readonly folder: string;
   readonly style: OverlayStyle;
   /** What lay below, without the stubs. */
@@ -182,5 +182,5 @@ function deviceOf(rdev: bigint): { readonly major: number; readonly minor: numbe
 }
 
 function hostPath({ folder }: UpperFolder, path: BytePath): string | Buffer {
-  return path === '' ? folder : forFs(`${folder}/${path}`);
+  return path === '' ? folder : forFs(`${bytesOf(folder)}/${path}`);
 }
