@@ -3,6 +3,7 @@
  * opinion. See fixtures/builds/README.md for the files of a fixture.
  */
 import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   chownSync,
