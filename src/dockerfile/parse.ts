@@ -77,15 +77,12 @@ interface Read {
 }
 
 function readInstruction(reading: Reading): Read {
-  const { text, line, findings, ifUnknown, role } = reading;
-  const report = reporter(findings, line.place);
+  const { text, line, findings } = reading;
   const file = text.source.file;
-  if (line.text === '') report.error({ message: 'a line continuation that continues nothing', hint: 'Remove it.' }, 0, 1);
-  const context = { report, ifUnknown };
-  const draft =
-    line.text === '' ? NOTHING : role === 'trigger' ? (readTrigger(line.text, 0, context) ?? NOTHING) : parseLine(line.text, 0, context);
+  const report = reporter(findings, line.place);
+  const draft = readDraft(reading, report);
   if (draft.kind === 'unknown') {
-    const next = line.text === '' ? line.next : skipBodies(reading, draft);
+    const next = skipBodies(reading, draft);
     return { instruction: undefined, outline: { keyword: draft.meant, at: rangeOf(file, line, next) }, next };
   }
   warnOfBlankLines(file, line, draft.keyword, findings);
@@ -97,6 +94,15 @@ function readInstruction(reading: Reading): Read {
 }
 
 const NOTHING: UnknownDraft = { kind: 'unknown', meant: undefined };
+
+function readDraft({ line, ifUnknown, role }: Reading, report: Reporter): Draft | UnknownDraft {
+  if (line.text === '') {
+    report.error({ message: 'a line continuation that continues nothing', hint: 'Remove it.' }, 0, 1);
+    return NOTHING;
+  }
+  const context = { report, ifUnknown };
+  return role === 'trigger' ? (readTrigger(line.text, 0, context) ?? NOTHING) : parseLine(line.text, 0, context);
+}
 
 function rangeOf(file: string, line: LogicalLine, next: number): SourceRange {
   return { file, startLine: line.startLine, endLine: next };
