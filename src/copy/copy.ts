@@ -3,8 +3,7 @@
  * Semantics: ../docs/SEMANTICS.md; reference: BuildKit solver/llbsolver/file and fsutil/copy.
  */
 import type { BytePath } from '../bytes/byte-path.ts';
-import type { LayerEntry } from '../layer/entry.ts';
-import type { FileContent } from '../layer/entry.ts';
+import type { FileContent, LayerEntry } from '../layer/entry.ts';
 import type { FileTree } from '../layer/tree.ts';
 
 export interface Owner {
@@ -12,11 +11,33 @@ export interface Owner {
   readonly gid: number;
 }
 
+/** What --chmod does. */
+export interface ModeRule {
+  /** The new mode of something that is copied; not asked for symlinks. */
+  apply(mode: number, type: 'dir' | 'other'): number;
+  /** Mode of the folders that the copy makes itself: dest and the missing ones above it. */
+  readonly madeFolders: number;
+}
+
 export type CopyInput =
   /** Paths of a tree, wildcards included; `pattern` is text from the Dockerfile (may begin with `/`, may hold `..`). */
-  | { readonly kind: 'tree'; readonly tree: FileTree; readonly pattern: string; readonly hiddenBy?: (path: BytePath) => { file: string; line: number; pattern: string } | null; readonly label: string }
+  | {
+      readonly kind: 'tree';
+      readonly tree: FileTree;
+      readonly pattern: string;
+      readonly hiddenBy?: (path: BytePath) => { readonly file: string; readonly line: number; readonly pattern: string } | null;
+      /** Names the tree in messages. */
+      readonly label: string;
+    }
   /** One file that is in no tree: a heredoc, a download. */
-  | { readonly kind: 'file'; readonly name: string; readonly content: FileContent; readonly size: number; readonly mode: number; readonly mtimeNs: bigint };
+  | {
+      readonly kind: 'file';
+      readonly name: string;
+      readonly content: FileContent;
+      readonly size: number;
+      readonly mode: number;
+      readonly mtimeNs: bigint;
+    };
 
 export interface CopyRequest {
   readonly inputs: readonly CopyInput[];
@@ -24,10 +45,10 @@ export interface CopyRequest {
   readonly dest: string;
   /** The stage's files so far: where dest's symlinks lead, what exists. */
   readonly into: FileTree;
-  /** Null: 0:0, and for COPY --from (preserveXattrs) also 0:0. */
+  /** Null: what is copied keeps its owner (a context's files are 0:0), folders that the copy makes are 0:0. */
   readonly owner: Owner | null;
-  /** Maps a file's own mode to the new one; null keeps it. */
-  readonly mode: ((mode: number, isDir: boolean) => number) | null;
+  /** --chmod; null keeps the modes. */
+  readonly mode: ModeRule | null;
   /** Paths to leave out, as --exclude patterns. */
   readonly exclude: readonly string[];
   readonly parents: boolean;
@@ -39,6 +60,8 @@ export interface CopyRequest {
   readonly archives: 'extract' | 'keep' | 'extract-all';
   /** mtime of folders that the copy makes itself. */
   readonly nowNs: bigint;
+  /** Existing folder of this machine for the content of extracted archives; it has to stay until the entries are packed. */
+  readonly scratchFolder: string;
   readonly signal: AbortSignal;
 }
 
@@ -47,10 +70,3 @@ export interface CopyResult {
   readonly entries: readonly LayerEntry[];
   readonly warnings: readonly string[];
 }
-
-/**
- * copy-entries.ts  copyEntries(request: CopyRequest): Promise<CopyResult>    throws COPY_SOURCE_NOT_FOUND, COPY_FAILED, ADD_FAILED
- * workdir.ts       workdirEntries(path, owner, into: FileTree, nowNs): LayerEntry[]
- * mode.ts          modeChange(change: ModeChange): (mode, isDir) => number   (ModeChange is plan/'s: take {kind:'octal'|'symbolic'})
- * resolve.ts       resolvePath(tree, path): BytePath   follows symlinks inside the tree, clamped at its root
- */

@@ -1,0 +1,185 @@
+/**
+ * ADD of an archive: what is one (by content), and its members staged below dest as if dest were the root. Members can
+ * reach nothing outside of dest. Compression is that of layer/decompress.ts. Reference: BuildKit's unpack, moby's archive.
+ */
+import { createReadStream } from 'node:fs';
+import { Readable } from 'node:stream';
+import { type BytePath, type ByteString, cleanPath, joinPath, parentOf, textOf } from '../bytes/byte-path.ts';
+import { TsbuildError } from '../errors.ts';
+import { decompress, SNIFF_BYTES, sniffCompression } from '../layer/decompress.ts';
+import type { FileContent, FileMeta, FileNode } from '../layer/entry.ts';
+import { WHITEOUT_PREFIX } from '../layer/member-name.ts';
+import type { TarHandler, TarMember } from '../layer/tar/member.ts';
+import { createTarReader } from '../layer/tar/read.ts';
+import type { TreeEntry } from '../layer/tree.ts';
+import type { Owner } from './copy.ts';
+import { resolvePath } from './resolve.ts';
+import { type ContentSpool, contentSpool } from './spool.ts';
+import { nameOf, type Staging } from './staging.ts';
+
+export interface ExtractRequest {
+  readonly content: FileContent;
+  /** For messages. */
+  readonly name: ByteString;
+  /** An existing folder. */
+  readonly into: BytePath;
+  readonly stage: Staging;
+  /** Null: the owners that the archive says. */
+  readonly owner: Owner | null;
+  readonly nowNs: bigint;
+  readonly scratchFolder: string;
+  readonly signal: AbortSignal;
+}
+
+/** A tar, maybe compressed, that has at least one member. Zip files, a compressed non-tar and zeros are none. */
+export async function isArchive(content: FileContent, signal: AbortSignal): Promise<boolean> {
+  let found = false;
+  const reader = createTarReader({ ...IGNORE, member: () => (found = true) });
+  try {
+    for await (const chunk of await plainBytes(content, signal)) {
+      reader.write(chunk);
+      if (found) return true;
+    }
+    return false;
+  } catch (error) {
+    // A fault behind the first header is one of the extraction.
+    if (found || (error instanceof TsbuildError && error.code === 'LAYER_INVALID')) return found;
+    throw error;
+  }
+}
+
+/** Throws ADD_FAILED. */
+export async function extractArchive(request: ExtractRequest): Promise<void> {
+  const spool = contentSpool(request.scratchFolder);
+  const reader = createTarReader(extraction(request, spool));
+  try {
+    for await (const chunk of await plainBytes(request.content, request.signal)) reader.write(chunk);
+    reader.end();
+  } catch (error) {
+    reader.abort();
+    spool.discard();
+    if (!(error instanceof TsbuildError) || error.code !== 'LAYER_INVALID') throw error;
+    throw new TsbuildError('ADD_FAILED', `"${textOf(request.name)}" cannot be extracted: ${error.message}`, { cause: error });
+  }
+}
+
+const IGNORE: TarHandler = {
+  member: () => undefined,
+  content: () => undefined,
+  hole: () => undefined,
+  contentEnd: () => undefined,
+  end: () => undefined,
+  abort: () => undefined,
+};
+
+async function plainBytes(content: FileContent, signal: AbortSignal): Promise<AsyncIterable<Buffer>> {
+  const located = content.at === 'deferred' ? await content.locate(signal) : content;
+  const open = (end?: number): Readable =>
+    located.at === 'memory'
+      ? Readable.from([Buffer.from(located.bytes.subarray(0, end === undefined ? undefined : end + 1))])
+      : createReadStream(located.path, end === undefined ? {} : { end });
+  const head: Buffer[] = [];
+  for await (const chunk of open(SNIFF_BYTES - 1)) head.push(chunk as Buffer);
+  return decompress(open(), sniffCompression(Buffer.concat(head)), signal);
+}
+
+function extraction(request: ExtractRequest, spool: ContentSpool): TarHandler {
+  const { stage, into, owner } = request;
+  /** Symlinks that this archive made: nothing is written through them. */
+  const ownLinks = new Set<BytePath>();
+  const implied: FileMeta = { mode: 0o755, uid: 0, gid: 0, mtimeNs: request.nowNs };
+  /** Dest as a tree of its own: symlinks in it lead nowhere else, as in a chroot. */
+  const inside = { lstat: (path: BytePath) => stage.lstat(joinPath(into, path)) };
+  let pending: { readonly path: BytePath; readonly meta: FileMeta; readonly size: number } | null = null;
+
+  const fail = (name: ByteString, why: string): TsbuildError =>
+    new TsbuildError('ADD_FAILED', `"${textOf(request.name)}" cannot be extracted: its member "${textOf(name)}" ${why}`);
+
+  /** The member's path with the links above it followed; they were there before, and what they lead to is a folder. */
+  function placeOf(name: ByteString, path: BytePath): BytePath {
+    const parent = parentOf(path);
+    for (let p = parent; p !== ''; p = parentOf(p)) {
+      if (ownLinks.has(p)) throw fail(name, `would be written through the symbolic link "${textOf(p)}" of the same archive`);
+    }
+    const followed = resolvePath(inside, parent);
+    const found = inside.lstat(followed);
+    if (found !== undefined && found.node.type !== 'dir')
+      throw fail(name, `lies below "/${textOf(joinPath(into, followed))}", which is a ${nameOf(found)}`);
+    if (found === undefined) {
+      if (followed !== parent) throw fail(name, 'would be written through a symbolic link that leads to no folder below the destination');
+      stage.makeFolders(joinPath(into, parent), implied);
+    }
+    return joinPath(into, joinPath(followed, path.slice(parent === '' ? 0 : parent.length + 1)));
+  }
+
+  function put(path: BytePath, entry: TreeEntry): void {
+    ownLinks.delete(path.slice(into === '' ? 0 : into.length + 1));
+    stage.put(path, entry);
+  }
+
+  function hardlink(member: TarMember, path: BytePath): void {
+    const target = placeOf(member.name, cleanPath(member.target));
+    const entry = stage.lstat(target);
+    if (entry === undefined || entry.node.type === 'dir') {
+      throw fail(member.name, `is a hard link to "${textOf(member.target)}", which is ${entry === undefined ? 'not there' : 'a folder'}`);
+    }
+    if (target === path) return;
+    // Both names, so that they are in one layer.
+    put(target, entry);
+    put(path, entry);
+  }
+
+  return {
+    member(member) {
+      request.signal.throwIfAborted();
+      const path = cleanPath(member.name);
+      // The archive's own root: dest keeps its metadata.
+      if (path === '') {
+        if (member.type === 'file') pending = null;
+        return;
+      }
+      if (path.split('/').some((part) => part.startsWith(WHITEOUT_PREFIX))) {
+        throw fail(member.name, 'has a name that means "removed" in a layer (.wh.): it would delete files of the image');
+      }
+      const place = placeOf(member.name, path);
+      if (member.type === 'hardlink') return hardlink(member, place);
+      const meta = owner === null ? member.meta : { ...member.meta, uid: owner.uid, gid: owner.gid };
+      if (member.type === 'file') {
+        pending = { path: place, meta, size: member.size };
+        spool.begin(member.size);
+        return;
+      }
+      put(place, { meta, node: nodeOf(member) });
+      if (member.type === 'symlink') ownLinks.add(place.slice(into === '' ? 0 : into.length + 1));
+    },
+    content(bytes) {
+      if (pending !== null) spool.write(bytes);
+    },
+    hole(bytes) {
+      if (pending !== null) spool.skip(bytes);
+    },
+    contentEnd() {
+      if (pending === null) return;
+      const { path, meta, size } = pending;
+      pending = null;
+      put(path, { meta, node: { type: 'file', size, content: spool.finish() } });
+    },
+    end: () => undefined,
+    abort: () => spool.abandon(),
+  };
+}
+
+function nodeOf(member: TarMember): Exclude<FileNode, { type: 'hardlink' | 'file' }> {
+  switch (member.type) {
+    case 'symlink':
+      return { type: 'symlink', target: member.target };
+    case 'char':
+    case 'block':
+      return { type: member.type, major: member.major, minor: member.minor };
+    case 'dir':
+    case 'fifo':
+      return { type: member.type };
+    default:
+      throw new Error(`a ${member.type} is not made here`);
+  }
+}
