@@ -105,23 +105,16 @@ const NODE_ARCHITECTURES: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * The positions of the candidates that run on `want`, best first; of equals the earlier first. Candidates without a
- * platform, and the `unknown/unknown` ones that are attestations, are left out.
+ * The position of the candidate that runs best on `want`, of equals the first; null when none runs. Candidates without
+ * a platform never fit, and so do the `unknown/unknown` ones that are attestations.
  */
-export function rankPlatforms(candidates: readonly { readonly platform?: Platform }[], want: Platform): readonly number[] {
-  const accepted = acceptable(normalizePlatform(want)).map(formatPlatform);
-  const ranked: { readonly position: number; readonly rank: number }[] = [];
-  for (const [position, { platform }] of candidates.entries()) {
-    if (platform === undefined) continue;
-    const rank = accepted.indexOf(formatPlatform(normalizePlatform(platform)));
-    if (rank >= 0) ranked.push({ position, rank });
-  }
-  return ranked.sort((a, b) => a.rank - b.rank || a.position - b.position).map((entry) => entry.position);
-}
-
-/** The position of the best candidate for `want`; null when none runs on it. */
 export function pickPlatform(candidates: readonly { readonly platform?: Platform }[], want: Platform): number | null {
-  return rankPlatforms(candidates, want)[0] ?? null;
+  const offered = candidates.map(({ platform }) => (platform === undefined ? null : formatPlatform(normalizePlatform(platform))));
+  for (const accepted of acceptable(normalizePlatform(want))) {
+    const position = offered.indexOf(formatPlatform(accepted));
+    if (position >= 0) return position;
+  }
+  return null;
 }
 
 /** What runs on a platform, best first: amd64 steps down its levels and then to 386, arm64 to 32-bit arm, arm to older arm. */

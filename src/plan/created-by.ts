@@ -52,7 +52,7 @@ const SHORT_ESCAPES: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** Go's strconv.Quote: printable characters stay as they are. */
-export function goQuote(text: string): string {
+function goQuote(text: string): string {
   let out = '"';
   for (const char of text) {
     const code = char.codePointAt(0) ?? 0;

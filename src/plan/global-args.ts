@@ -13,7 +13,7 @@ import type { PlanInputs } from './plan.ts';
 const PROXY_NAMES = ['http_proxy', 'https_proxy', 'ftp_proxy', 'no_proxy', 'all_proxy'];
 
 /** `lastStage`: the name of the file's last stage, for TARGETSTAGE when no target is asked for. */
-export function platformArgs(inputs: PlanInputs, lastStage: string | null): Map<string, string> {
+function platformArgs(inputs: PlanInputs, lastStage: string | null): Map<string, string> {
   const { platform: target, buildPlatform: build } = inputs;
   const args = new Map([
     ['BUILDPLATFORM', formatPlatform(build)],

@@ -33,9 +33,13 @@ export function lowerVolume(lowering: Lowering, instruction: Instruction): Step 
   return configStep(lowering, listCreatedBy('VOLUME', volumes));
 }
 
+/** A USER that expands to nothing is root, and then not in the config. */
 export function lowerUser(lowering: Lowering, { args }: Instruction): Step {
   const user = expandWord(args, lowering.scope);
-  lowering.state.config.User = user;
+  if (user === '') {
+    lowering.warn(`USER ${args} expands to nothing, which is root`);
+    delete lowering.state.config.User;
+  } else lowering.state.config.User = user;
   return configStep(lowering, `USER ${user}`);
 }
 
