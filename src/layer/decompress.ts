@@ -25,7 +25,8 @@ export function sniffCompression(head: Uint8Array): Compression {
   const begins = (...magic: readonly number[]): boolean => magic.every((byte, i) => head[i] === byte);
   if (begins(0x1f, 0x8b, 0x08)) return 'gzip';
   // bzip2: "BZh", level, then the magic of a block or of the end.
-  if (begins(0x42, 0x5a, 0x68) && (head[3] ?? 0) >= 0x31 && (head[3] ?? 0) <= 0x39 && (head[4] === 0x31 || head[4] === 0x17)) return 'bzip2';
+  if (begins(0x42, 0x5a, 0x68) && (head[3] ?? 0) >= 0x31 && (head[3] ?? 0) <= 0x39 && (head[4] === 0x31 || head[4] === 0x17))
+    return 'bzip2';
   if (begins(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00)) return 'xz';
   if (begins(0x28, 0xb5, 0x2f, 0xfd)) return 'zstd';
   // A skippable frame may stand first (zstd:chunked, pzstd).
@@ -120,10 +121,14 @@ async function* byProgram(
 }
 
 function missing(program: string, cause: NodeJS.ErrnoException): TsbuildError {
-  return new TsbuildError('NOT_SUPPORTED', `${program} data cannot be read: the program "${program}" did not start (${cause.code ?? cause.message})`, {
-    hint: program === 'zstd' ? 'use Node 22.15 or newer, or install zstd' : `install ${program === 'xz' ? 'xz-utils' : program}`,
-    cause,
-  });
+  return new TsbuildError(
+    'NOT_SUPPORTED',
+    `${program} data cannot be read: the program "${program}" did not start (${cause.code ?? cause.message})`,
+    {
+      hint: program === 'zstd' ? 'use Node 22.15 or newer, or install zstd' : `install ${program === 'xz' ? 'xz-utils' : program}`,
+      cause,
+    },
+  );
 }
 
 function damaged(compression: Compression, why: string, cause: unknown): TsbuildError {

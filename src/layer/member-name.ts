@@ -37,7 +37,10 @@ export function memberPath(name: ByteString, what: 'name' | 'hard link target'):
   if (isClean(name)) return name.endsWith('/') ? name.slice(0, -1) : name;
   const parts = name.split('/').filter((part) => part !== '' && part !== '.');
   if (parts.includes('..')) {
-    throw new TsbuildError('LAYER_PATH_ESCAPE', `the ${what} "${textOf(name)}" in a layer holds "..": it could lead out of the image's root`);
+    throw new TsbuildError(
+      'LAYER_PATH_ESCAPE',
+      `the ${what} "${textOf(name)}" in a layer holds "..": it could lead out of the image's root`,
+    );
   }
   return parts.join('/');
 }
@@ -53,6 +56,17 @@ export function whiteoutOf(path: BytePath): ByteString {
 
 export function opaqueMarkOf(folder: BytePath): ByteString {
   return joinPath(folder, OPAQUE_NAME);
+}
+
+/** The error for a member below something that the same layer makes no folder. */
+export function notBelow(path: BytePath, parent: BytePath, what: 'symlink' | 'other'): TsbuildError {
+  const [member, above] = [textOf(path), textOf(parent)];
+  return what === 'symlink'
+    ? new TsbuildError(
+        'LAYER_PATH_ESCAPE',
+        `a layer puts "${member}" below "${above}", which the same layer makes a symlink: that could write anywhere`,
+      )
+    : new TsbuildError('LAYER_INVALID', `a layer puts "${member}" below "${above}", which the same layer makes no folder`);
 }
 
 function invalid(name: ByteString, why: string): TsbuildError {

@@ -22,7 +22,8 @@ export function parsePax(body: Buffer): PaxRecords {
     if (equals <= blank + 1 || equals >= end) throw malformed();
     const key = body.toString('latin1', blank + 1, equals);
     const value = body.toString('latin1', equals + 1, end - 1);
-    if (key.includes('\0') || ((key === 'path' || key === 'linkpath') && value.includes('\0'))) throw malformed();
+    if (key.includes('\0') || ((key === 'path' || key === 'linkpath' || key === 'GNU.sparse.name') && value.includes('\0')))
+      throw malformed();
     records.push([key, value]);
     at = end;
   }
@@ -57,7 +58,9 @@ export function parsePaxTime(value: ByteString): bigint {
 /** Nanoseconds as a PAX time, the fraction without trailing zeros. */
 export function formatPaxTime(nanoseconds: bigint): ByteString {
   const size = nanoseconds < 0n ? -nanoseconds : nanoseconds;
-  const fraction = String(size % 1_000_000_000n).padStart(9, '0').replace(/0+$/, '');
+  const fraction = String(size % 1_000_000_000n)
+    .padStart(9, '0')
+    .replace(/0+$/, '');
   return `${nanoseconds < 0n ? '-' : ''}${size / 1_000_000_000n}${fraction === '' ? '' : `.${fraction}`}`;
 }
 

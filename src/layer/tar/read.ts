@@ -61,7 +61,9 @@ export function createTarReader(handler: TarHandler): TarReader {
       return;
     }
     if (!checksumFits(block, start)) {
-      throw invalid(lastName === '' ? 'the header checksum is wrong: this is no tar archive' : `the header after "${lastName}" has a wrong checksum`);
+      throw invalid(
+        lastName === '' ? 'the header checksum is wrong: this is no tar archive' : `the header after "${lastName}" has a wrong checksum`,
+      );
     }
     const flag = String.fromCharCode(block[start + FIELD.type.at] as number);
     if (EXTENSION_FLAGS.includes(flag)) {

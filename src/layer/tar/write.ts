@@ -56,7 +56,10 @@ export function encodeMember(member: TarMember, precision: MtimePrecision): Buff
 }
 
 function unrepresentable(member: TarMember, xattr: ByteString): TsbuildError {
-  return new TsbuildError('LAYER_INVALID', `"${textOf(member.name)}" has an extended attribute "${textOf(xattr)}", and a tar cannot keep names with "="`);
+  return new TsbuildError(
+    'LAYER_INVALID',
+    `"${textOf(member.name)}" has an extended attribute "${textOf(xattr)}", and a tar cannot keep names with "="`,
+  );
 }
 
 /** Short names as they are, longer ones split at a slash, what is left in PAX with a readable remainder in the block. */

@@ -1,0 +1,158 @@
+/**
+ * Makes a LayerIndex from a layer's tar headers as they go by. The last member of a path wins, as when unpacking; what
+ * would be refused when unpacking is refused here too, so a layer that is indexed can be unpacked.
+ */
+import { type BytePath, type ByteString, parentOf, textOf } from '../bytes/byte-path.ts';
+import { TsbuildError } from '../errors.ts';
+import type { FileContent } from './entry.ts';
+import type { LayerIndex } from './layer-index.ts';
+import { memberPath, notBelow, parseMemberName } from './member-name.ts';
+import type { TarHandler, TarMember } from './tar/member.ts';
+import type { TreeEntry } from './tree.ts';
+
+export interface IndexBuilder extends TarHandler {
+  /** Only after `end`. */
+  index(): LayerIndex;
+}
+
+/** Where the content of a file is, given its path in the layer. Called once per file while the index is made. */
+export type ContentOf = (path: BytePath) => FileContent;
+
+/** Files that user look-ups need: kept in memory, so that they need no unpacked layer. */
+const KEPT: ReadonlySet<BytePath> = new Set(['etc/passwd', 'etc/group']);
+const MAX_KEPT_BYTES = 1024 * 1024;
+
+/** Its methods throw LAYER_INVALID and LAYER_PATH_ESCAPE. */
+export function createIndexBuilder(contentOf: ContentOf): IndexBuilder {
+  const puts = new Map<BytePath, TreeEntry>();
+  const removes = new Set<BytePath>();
+  const opaques = new Set<BytePath>();
+  const implied = new Set<BytePath>();
+  const lowerLinks = new Map<BytePath, BytePath>();
+  let links = 0;
+  let kept: { readonly path: BytePath; readonly parts: Buffer[] } | undefined;
+  let ended = false;
+
+  function needFolder(folder: BytePath, of: BytePath): void {
+    for (let path = folder; path !== ''; path = parentOf(path)) {
+      if (implied.has(path)) return;
+      const entry = puts.get(path);
+      if (entry?.node.type === 'dir') return;
+      if (entry !== undefined) throw notBelow(of, path, entry.node.type === 'symlink' ? 'symlink' : 'other');
+      if (lowerLinks.has(path)) throw notBelow(of, path, 'other');
+      implied.add(path);
+    }
+  }
+
+  /** What an earlier member of the same layer put at `path`, with all below it, is gone. */
+  function replaceBy(kind: 'dir' | 'other', path: BytePath): void {
+    const wasFolder = implied.delete(path) || puts.get(path)?.node.type === 'dir';
+    lowerLinks.delete(path);
+    if (kind === 'dir' || !wasFolder) return;
+    const below = `${path}/`;
+    opaques.delete(path);
+    for (const all of [puts, removes, opaques, implied, lowerLinks]) {
+      for (const known of all.keys()) if (known.startsWith(below)) all.delete(known);
+    }
+  }
+
+  function put(path: BytePath, member: TarMember): void {
+    needFolder(parentOf(path), path);
+    if (member.type === 'hardlink') return link(path, memberPath(member.target, 'hard link target'));
+    replaceBy(member.type === 'dir' ? 'dir' : 'other', path);
+    puts.set(path, { meta: member.meta, node: nodeOf(path, member) });
+  }
+
+  function nodeOf(path: BytePath, member: TarMember): TreeEntry['node'] {
+    switch (member.type) {
+      case 'file':
+        return { type: 'file', size: member.size, content: contentOf(path) };
+      case 'symlink':
+        return { type: 'symlink', target: member.target };
+      case 'char':
+      case 'block':
+        return { type: member.type, major: member.major, minor: member.minor };
+      case 'dir':
+      case 'fifo':
+        return { type: member.type };
+      case 'hardlink':
+        throw new Error('a hard link has no node of its own');
+    }
+  }
+
+  function link(path: BytePath, target: BytePath): void {
+    const file = puts.get(target);
+    if (target === path || target === '' || file?.node.type === 'dir' || implied.has(target)) throw badLink(path, target);
+    replaceBy('other', path);
+    if (file === undefined) {
+      puts.delete(path);
+      lowerLinks.set(path, target);
+      return;
+    }
+    const key = file.link ?? String(links++);
+    puts.set(target, { ...file, link: key });
+    // Its own content: the target's path may be put anew, with another file.
+    const node =
+      file.node.type === 'file'
+        ? { ...file.node, content: file.node.content.at === 'memory' ? file.node.content : contentOf(path) }
+        : file.node;
+    puts.set(path, { ...file, node, link: key });
+  }
+
+  return {
+    member(member) {
+      kept = undefined;
+      const name = parseMemberName(member.name);
+      switch (name.kind) {
+        case 'nothing':
+          return;
+        case 'remove':
+          needFolder(parentOf(name.path), name.path);
+          removes.add(name.path);
+          return;
+        case 'opaque':
+          needFolder(name.path, name.path);
+          opaques.add(name.path);
+          return;
+        case 'put':
+          if (name.path === '') return putRoot(puts, member);
+          put(name.path, member);
+          if (member.type === 'file' && KEPT.has(name.path) && member.size <= MAX_KEPT_BYTES) kept = { path: name.path, parts: [] };
+      }
+    },
+    content(bytes) {
+      kept?.parts.push(Buffer.from(bytes));
+    },
+    hole(bytes) {
+      kept?.parts.push(Buffer.alloc(bytes));
+    },
+    contentEnd() {
+      if (kept === undefined) return;
+      const entry = puts.get(kept.path);
+      if (entry?.node.type !== 'file') throw new Error('the kept file is not in the index');
+      const bytes = Buffer.concat(kept.parts);
+      puts.set(kept.path, { ...entry, node: { type: 'file', size: bytes.length, content: { at: 'memory', bytes } } });
+      kept = undefined;
+    },
+    end() {
+      ended = true;
+    },
+    abort() {},
+    index() {
+      if (!ended) throw new Error('the layer is not complete');
+      return { puts, removes, opaques, implied, ...(lowerLinks.size === 0 ? {} : { lowerLinks }) };
+    },
+  };
+}
+
+function putRoot(puts: Map<BytePath, TreeEntry>, member: TarMember): void {
+  if (member.type !== 'dir') throw new TsbuildError('LAYER_INVALID', `a layer makes its root a ${member.type}`);
+  puts.set('', { meta: member.meta, node: { type: 'dir' } });
+}
+
+function badLink(path: BytePath, target: ByteString): TsbuildError {
+  return new TsbuildError(
+    'LAYER_INVALID',
+    `a layer's hard link "${textOf(path)}" leads to "${textOf(target)}", which is a folder or the link itself`,
+  );
+}

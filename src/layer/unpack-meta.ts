@@ -1,0 +1,38 @@
+/**
+ * Owner, mode, xattrs and time of one unpacked file, in the only order that keeps them all: chown clears setuid bits and
+ * file capabilities, writing changes the time.
+ */
+import { chmodSync, lchownSync } from 'node:fs';
+import type { ByteString } from '../bytes/byte-path.ts';
+import { setMtime } from '../sys/times.ts';
+import { setXattr } from '../sys/xattr.ts';
+import type { FileMeta } from './entry.ts';
+
+/** Ordinary users cannot chown; in a user namespace they can. */
+export type Owners = 'apply' | 'skip';
+
+/** `type` 'symlink': has no mode of its own. Symlinks are never followed, provided that `path`'s parents are none. */
+export function applyMeta(path: string | Buffer, meta: FileMeta, type: 'symlink' | 'other', owners: Owners): void {
+  if (owners === 'apply') lchownSync(path, meta.uid, meta.gid);
+  if (type === 'other') chmodSync(path, meta.mode);
+  if (meta.xattrs !== undefined) applyXattrs(path, meta.xattrs);
+  setMtime(path, meta.mtimeNs);
+}
+
+/**
+ * Attributes that the kernel or the file system refuses are left out, as Docker does: `trusted.*` and `security.*` in a
+ * user namespace, `user.*` on symlinks, anything on a file system without xattrs. The index keeps them all, so COPY
+ * --from and the image itself lose nothing. The overlay's own attributes are never set: in a layer they could redirect a
+ * folder to anywhere or fake an opaque one.
+ */
+export function applyXattrs(path: string | Buffer, xattrs: ReadonlyMap<ByteString, Uint8Array>): void {
+  for (const [name, value] of xattrs) {
+    if (name.startsWith('trusted.overlay.') || name.startsWith('user.overlay.')) continue;
+    try {
+      setXattr(path, name, value);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP') throw error;
+    }
+  }
+}
