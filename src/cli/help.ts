@@ -10,21 +10,35 @@ const EXAMPLES = [
   '  tsbuild -c app -f app/Dockerfile.prod --no-push          build only',
   '  tsbuild -d app:dev --tar-path app.tar                    for "docker load"',
   '',
-  'Results go to stdout, one "reference@digest" per line; everything else to stderr.',
+  'Results go to stdout, one "reference@digest" per line; all else to stderr.',
   'Exit codes: 0 built, 1 failed, 2 wrong command line, 130 interrupted.',
   '',
 ].join('\n');
 
+/** Columns for the flags; a flag that is longer stands on a line of its own. */
+const TERM_COLUMNS = 34;
+const INDENT = 2;
+const NARROWEST = 80;
+const WIDEST = 110;
+
 /** For a terminal `columns` wide. */
 export function helpText(columns: number): string {
+  const width = Math.max(NARROWEST, Math.min(columns, WIDEST));
   const program = flagsProgram({ given: () => undefined, unsupported: () => undefined });
   program
     .usage('[flags]')
     .description(INTRODUCTION)
     .configureHelp({
-      helpWidth: Math.max(60, Math.min(columns, 110)),
+      helpWidth: width,
       // Flags without a short name line up with those that have one.
       optionTerm: (option) => (option.short === undefined ? '    ' : '') + option.flags.replace(' [bool]', ''),
+      formatItem(term, _, description, helper) {
+        const lines = helper.boxWrap(description, width - INDENT - TERM_COLUMNS).split('\n');
+        const indent = ' '.repeat(INDENT);
+        const own = term.length > TERM_COLUMNS - 2 ? [indent + term] : [];
+        const first = own.length === 0 ? indent + term.padEnd(TERM_COLUMNS) + (lines.shift() ?? '') : null;
+        return [...own, ...(first === null ? [] : [first]), ...lines.map((line) => ' '.repeat(INDENT + TERM_COLUMNS) + line)].join('\n');
+      },
     });
   return `${program.helpInformation()}\n${EXAMPLES}`;
 }

@@ -84,7 +84,7 @@ async function demo(): Promise<number> {
     say(
       `${count(image.layers.length, 'layer')}, ${formatBytes(bytes)}, runs as ${image.config.User}. It goes when this demo ends; your own need not:`,
     );
-    say(`\n  ${paint.cyan('npx tsbuild --context . --destination registry.example/you/app:1')}\n`);
+    say(`\n  ${paint.cyan('node bin/tsbuild.js --context . --destination registry.example/you/app:1')}\n`);
     return 0;
   } finally {
     removeCache(cache);

@@ -107,7 +107,7 @@ export function plainReporter(options: ReportOptions, world: ReportWorld): Repor
         return;
       }
       say('info', paint.green(paint.bold(summaryTitle(world.clock() - began))));
-      for (const { label, text } of summaryLines(sums.totals())) say('info', `  ${paint.dim(label.padEnd(7))} ${withoutControls(text)}`);
+      for (const { label, text } of summaryLines(sums.totals())) say('info', `  ${paint.dim(label.padEnd(6))} ${withoutControls(text)}`);
     },
     close: () => undefined,
   };

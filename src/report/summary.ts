@@ -33,7 +33,7 @@ function transferText(totals: TransferTotals, where: string): string | null {
   const parts = [
     ...(totals.blobs > 0 ? [`${formatBytes(totals.bytes)} in ${count(totals.blobs, 'blob')}`] : []),
     ...(totals.exists > 0 ? [`${totals.exists} already ${where}`] : []),
-    ...(totals.mounted > 0 ? [`${totals.mounted} mounted from another repository`] : []),
+    ...(totals.mounted > 0 ? [`${totals.mounted} mounted`] : []),
   ];
   return parts.length === 0 ? null : parts.join(', ');
 }

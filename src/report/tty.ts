@@ -127,7 +127,7 @@ export function ttyReporter(options: ReportOptions, world: ReportWorld): Reporte
         return;
       }
       say('info', paint.green(paint.bold(summaryTitle(world.clock() - began))));
-      for (const { label, text } of summaryLines(sums.totals())) say('info', `  ${paint.dim(label.padEnd(7))} ${withoutControls(text)}`);
+      for (const { label, text } of summaryLines(sums.totals())) say('info', `  ${paint.dim(label.padEnd(6))} ${withoutControls(text)}`);
     },
     close() {
       clearInterval(timer);

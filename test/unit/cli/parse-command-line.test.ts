@@ -1,0 +1,305 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { FLAGS } from '../../../src/cli/flags.ts';
+import { UNSUPPORTED_KANIKO_FLAGS } from '../../../src/cli/kaniko-flags.ts';
+import type { BuildOptions } from '../../../src/cli/options.ts';
+import { parseCommandLine } from '../../../src/cli/parse-command-line.ts';
+import { TsbuildErrors } from '../../../src/errors.ts';
+
+let cwd: string;
+
+beforeAll(() => {
+  cwd = mkdtempSync(join(tmpdir(), 'tsbuild-cli-'));
+  mkdirSync(join(cwd, 'ctx', 'sub'), { recursive: true });
+  for (const file of ['Dockerfile', 'Other', 'ctx/Dockerfile', 'ctx/sub/Dockerfile', 'ctx/sub/prod', 'token'])
+    writeFileSync(join(cwd, file), '');
+});
+afterAll(() => rmSync(cwd, { recursive: true }));
+
+type Env = Readonly<Record<string, string>>;
+
+function parse(argv: readonly string[], env: Env = {}): BuildOptions {
+  const line = parseCommandLine(['--context=.', ...argv], { env, cwd, stderr: 'pipe' });
+  if (line.asks !== 'build') throw new Error(`asks ${line.asks}`);
+  return line.options;
+}
+
+/** `code message | hint` of each. */
+function faults(argv: readonly string[], env: Env = {}): readonly string[] {
+  try {
+    parseCommandLine(argv, { env, cwd, stderr: 'pipe' });
+  } catch (error) {
+    if (error instanceof TsbuildErrors) return error.errors.map(({ code, message, hint }) => `${code} ${message} | ${hint ?? ''}`);
+    throw error;
+  }
+  return [];
+}
+
+const fine = ['--context=.', '--no-push'];
+
+test('with nothing but --no-push, everything has its default', () => {
+  expect(parse(['--no-push'])).toEqual({
+    source: { contextFolder: cwd, contextLabel: '.', dockerfilePath: join(cwd, 'Dockerfile'), dockerfileLabel: 'Dockerfile' },
+    image: { target: null, buildArgs: new Map(), labels: new Map(), platform: null },
+    output: { destinations: [], push: 'never', tarPath: null, ociLayoutPath: null },
+    resultFiles: { digestFile: null, imageNameWithDigestFile: null, imageNameTagWithDigestFile: null },
+    registry: {
+      push: { http: 'https-only', certificates: 'verify' },
+      pull: { http: 'https-only', certificates: 'verify' },
+      httpHosts: [],
+      unverifiedHosts: [],
+      mirrors: [],
+    },
+    execution: { isolation: 'auto', cacheDir: null, layerCache: 'use', secrets: [], ignorePaths: [] },
+    report: { progress: 'plain', verbosity: 'info', color: 'no-color', timestamps: 'no-timestamps' },
+  });
+});
+
+describe('each flag does what it says', () => {
+  const D = 'registry.example/app:1';
+  const cases: readonly (readonly [argv: readonly string[], area: keyof BuildOptions, expected: () => object])[] = [
+    [['-c', 'ctx'], 'source', () => ({ contextFolder: join(cwd, 'ctx'), dockerfileLabel: 'ctx/Dockerfile', contextLabel: 'ctx' })],
+    [['--context', 'dir://ctx'], 'source', () => ({ contextFolder: join(cwd, 'ctx'), contextLabel: 'ctx' })],
+    [['-f', 'Other'], 'source', () => ({ dockerfilePath: join(cwd, 'Other') })],
+    [['-c', 'ctx', '-f', 'Other'], 'source', () => ({ dockerfilePath: join(cwd, 'Other'), dockerfileLabel: 'Other' })],
+    [
+      ['-c', 'ctx', '--context-sub-path', 'sub', '-f', 'prod'],
+      'source',
+      () => ({ contextFolder: join(cwd, 'ctx/sub'), contextLabel: 'ctx/sub', dockerfilePath: join(cwd, 'ctx/sub/prod') }),
+    ],
+    [['--target', 'build'], 'image', () => ({ target: 'build' })],
+    [['--target='], 'image', () => ({ target: null })],
+    [
+      ['--build-arg', 'A=1', '--build-arg=B=x=y', '--build-arg', 'C=', '--build-arg', 'A=2'],
+      'image',
+      () => ({ buildArgs: new Map(Object.entries({ A: '2', B: 'x=y', C: '' })) }),
+    ],
+    [['--build-arg', 'FROM_ENV', '--build-arg', 'UNSET'], 'image', () => ({ buildArgs: new Map([['FROM_ENV', 'value']]) })],
+    [['--label', 'a=1', '--label', 'a=2', '--label', 'b='], 'image', () => ({ labels: new Map(Object.entries({ a: '2', b: '' })) })],
+    [['--platform', 'linux/aarch64'], 'image', () => ({ platform: { os: 'linux', architecture: 'arm64' } })],
+    [['--custom-platform=linux/arm/v6'], 'image', () => ({ platform: { os: 'linux', architecture: 'arm', variant: 'v6' } })],
+    [['--customPlatform', 'linux/amd64'], 'image', () => ({ platform: { os: 'linux', architecture: 'amd64' } })],
+    [
+      ['-d', 'app', '-d', 'docker.io/library/app:latest', '-d', D],
+      'output',
+      () => ({ destinations: ['docker.io/library/app:latest', D], push: 'to-destinations' }),
+    ],
+    [['-d', D, '--no-push'], 'output', () => ({ destinations: [D], push: 'never' })],
+    [['-d', D, '--no-push=false'], 'output', () => ({ push: 'to-destinations' })],
+    [['-d', D, '--tar-path', 'out.tar'], 'output', () => ({ tarPath: join(cwd, 'out.tar'), push: 'never' })],
+    [['-d', D, '--tarPath=/abs.tar'], 'output', () => ({ tarPath: '/abs.tar', push: 'never' })],
+    [['--no-push', '--oci-layout-path', 'layout'], 'output', () => ({ ociLayoutPath: join(cwd, 'layout') })],
+    [['-d', D, '--oci-layout-path', 'layout'], 'output', () => ({ ociLayoutPath: join(cwd, 'layout'), push: 'to-destinations' })],
+    [['--digest-file', 'd'], 'resultFiles', () => ({ digestFile: join(cwd, 'd') })],
+    [['-d', D, '--image-name-with-digest-file', 'n'], 'resultFiles', () => ({ imageNameWithDigestFile: join(cwd, 'n') })],
+    [['-d', D, '--image-name-tag-with-digest-file', 'n'], 'resultFiles', () => ({ imageNameTagWithDigestFile: join(cwd, 'n') })],
+    [
+      ['--insecure'],
+      'registry',
+      () => ({ push: { http: 'http-allowed', certificates: 'verify' }, pull: { http: 'https-only', certificates: 'verify' } }),
+    ],
+    [
+      ['--insecure-pull'],
+      'registry',
+      () => ({ push: { http: 'https-only', certificates: 'verify' }, pull: { http: 'http-allowed', certificates: 'verify' } }),
+    ],
+    [['--skip-tls-verify'], 'registry', () => ({ push: { http: 'https-only', certificates: 'accept-any' } })],
+    [['--skip-tls-verify-pull'], 'registry', () => ({ pull: { http: 'https-only', certificates: 'accept-any' } })],
+    [['--insecure-registry', 'a:5000', '--insecure-registry=b'], 'registry', () => ({ httpHosts: ['a:5000', 'b'] })],
+    [['--skip-tls-verify-registry', 'a'], 'registry', () => ({ unverifiedHosts: ['a'] })],
+    [
+      ['--registry-mirror', 'm.example', '--registry-mirror', 'n.example/path'],
+      'registry',
+      () => ({ mirrors: ['m.example', 'n.example/path'] }),
+    ],
+    [['--ignore-path', '/tmp/', '--ignore-path=/var//log/../lib'], 'execution', () => ({ ignorePaths: ['/tmp', '/var/lib'] })],
+    [['--cache-dir', 'cache'], 'execution', () => ({ cacheDir: join(cwd, 'cache') })],
+    [['--no-cache'], 'execution', () => ({ layerCache: 'ignore' })],
+    [['--isolation', 'namespaces'], 'execution', () => ({ isolation: 'namespaces' })],
+    [['--secret', 'id=t,src=token'], 'execution', () => ({ secrets: [{ id: 't', from: { kind: 'file', path: join(cwd, 'token') } }] })],
+    [['--secret', 'id=t,env=FROM_ENV'], 'execution', () => ({ secrets: [{ id: 't', from: { kind: 'env', name: 'FROM_ENV' } }] })],
+    [['--progress', 'json'], 'report', () => ({ progress: 'json' })],
+    [['-v', 'debug'], 'report', () => ({ verbosity: 'debug' })],
+    [['--verbosity=panic'], 'report', () => ({ verbosity: 'error' })],
+    [['--log-format', 'color'], 'report', () => ({ color: 'color' })],
+    [['--log-timestamp'], 'report', () => ({ timestamps: 'timestamps' })],
+    [['--force', '--cleanup'], 'execution', () => ({ isolation: 'auto' })],
+  ];
+
+  test.each(cases.map((row) => [row[0].join(' '), row] as const))('%s', (_, [argv, area, expected]) => {
+    const push = argv.includes('-d') || argv.includes('--no-push') ? [] : ['--no-push'];
+    expect(parse([...argv, ...push], { FROM_ENV: 'value' })[area]).toMatchObject(expected());
+  });
+
+  test('and no flag is without a case', () => {
+    const shorts = new Map(FLAGS.flatMap((flag) => ('short' in flag ? [[flag.short as string, flag.name as string]] : [])));
+    const used = cases.flatMap(([argv]) => argv).map((word) => shorts.get(/^-(\w)$/.exec(word)?.[1] ?? '') ?? /^--([^=]+)/.exec(word)?.[1]);
+    expect(FLAGS.map(({ name }) => name).filter((name) => !used.includes(name))).toEqual([]);
+  });
+});
+
+test('KANIKO_NO_PUSH and KANIKO_REGISTRY_MIRROR count as their flags, and a flag wins', () => {
+  expect(parse([], { KANIKO_NO_PUSH: 'true' }).output.push).toBe('never');
+  expect(parse(['-d', 'a/b', '--no-push=false'], { KANIKO_NO_PUSH: '1' }).output.push).toBe('to-destinations');
+  expect(parse(['--no-push'], { KANIKO_REGISTRY_MIRROR: 'm.example' }).registry.mirrors).toEqual(['m.example']);
+  expect(faults(fine, { KANIKO_REGISTRY_MAP: 'a=b' })).toEqual([
+    'NOT_SUPPORTED not supported yet: the variable KANIKO_REGISTRY_MAP | unset KANIKO_REGISTRY_MAP',
+  ]);
+});
+
+test.each([[['--help']], [['-h', '--nonsense']], [['--destination', 'x', '--help']]])('%j asks for help', (argv) => {
+  expect(parseCommandLine(argv, { env: {}, cwd, stderr: 'pipe' })).toEqual({ asks: 'help' });
+});
+
+test('-V beside other flags asks for the version', () => {
+  expect(parseCommandLine(['-V', '--no-push'], { env: {}, cwd, stderr: 'pipe' })).toEqual({ asks: 'version' });
+});
+
+describe('each fault is told with what to do', () => {
+  test.each([
+    [['--context=.'], ['USAGE there is no --destination | add --destination REGISTRY/NAME:TAG to push, or --no-push to build only']],
+    [
+      ['--context=.', '--oci-layout-path=x'],
+      ['USAGE there is no --destination | add --destination REGISTRY/NAME:TAG to push, or --no-push to build only'],
+    ],
+    [
+      [...fine, '--tar-path=x'],
+      ['USAGE --tar-path needs a --destination: the archive holds the image under that name | add --destination NAME:TAG'],
+    ],
+    [
+      [...fine, '--image-name-with-digest-file=x'],
+      ['USAGE --image-name-with-digest-file needs a --destination | add --destination REGISTRY/NAME:TAG'],
+    ],
+    [
+      [...fine, '--image-name-tag-with-digest-file=x'],
+      ['USAGE --image-name-tag-with-digest-file needs a --destination | add --destination REGISTRY/NAME:TAG'],
+    ],
+    [[...fine, '-d', 'a/B:1'], ['REFERENCE_INVALID --destination: "a/B:1" is not an image reference: names are lower case | write a/b:1']],
+    [
+      [...fine, '-d', ''],
+      ['REFERENCE_INVALID --destination: an image reference is empty | write registry/name:tag, for example docker.io/library/debian:12'],
+    ],
+    [
+      [...fine, '-d', `a/b@sha256:${'0'.repeat(64)}`],
+      [`USAGE --destination a/b@sha256:${'0'.repeat(64)} has a digest | a digest is known only after the build; give a tag`],
+    ],
+    [[...fine, '--destinaton=x'], ['USAGE unknown flag --destinaton | did you mean --destination?']],
+    [[...fine, '--xyzzy', 'value'], ['USAGE unknown flag --xyzzy | tsbuild --help lists all flags']],
+    [[...fine, '.'], ['USAGE unexpected argument "." | tsbuild takes flags only; the context is --context FOLDER']],
+    [[...fine, '--target'], ['USAGE --target needs a value | write --target VALUE or --target=VALUE']],
+    [[...fine, '--insecure=yes'], ['USAGE --insecure is true or false, not "yes" | write --insecure, --insecure=true or --insecure=false']],
+    [[...fine, '--insecure', 'false'], ['USAGE unexpected argument "false" | tsbuild takes flags only; the context is --context FOLDER']],
+    [[...fine, '--help=x'], ['USAGE unknown flag --help | did you mean --help?']],
+    [[...fine, '-v', 'loud'], ['USAGE --verbosity cannot be "loud" | choose one of panic, fatal, error, warn, info, debug, trace']],
+    [[...fine, '--isolation=docker'], ['USAGE --isolation cannot be "docker" | choose one of auto, namespaces']],
+    [[...fine, '--progress=rawjson'], ['USAGE --progress cannot be "rawjson" | choose one of auto, tty, plain, json, quiet']],
+    [[...fine, '--log-format=xml'], ['USAGE --log-format cannot be "xml" | choose one of text, color, json']],
+    [
+      [...fine, '--log-format=json', '--progress=tty'],
+      ['USAGE --log-format json and --progress tty exclude each other | leave one of them out'],
+    ],
+    [[...fine, '--build-arg', '=x'], ['USAGE --build-arg "=x" has no name | write --build-arg NAME=VALUE']],
+    [[...fine, '--label', 'x'], ['USAGE --label "x" is not NAME=VALUE | write --label NAME=VALUE']],
+    [
+      [...fine, '--platform', 'linux/amd64,linux/arm64'],
+      ['NOT_SUPPORTED not supported yet: several platforms in one build | build once for each platform'],
+    ],
+    [
+      [...fine, '--platform', 'a b'],
+      [
+        'PLATFORM_INVALID --platform: "a b" is not a platform: its parts may only hold letters, digits, ".", "_" and "-" | write os/architecture, for example linux/arm64',
+      ],
+    ],
+    [
+      [...fine, '--insecure-registry', 'http://a'],
+      ['USAGE --insecure-registry "http://a" is not a host | write host or host:port, without http:// and path'],
+    ],
+    [
+      [...fine, '--registry-mirror', 'https://a'],
+      ['USAGE --registry-mirror "https://a" is not a host | write host, host:port or host/path, without https://'],
+    ],
+    [
+      [...fine, '--ignore-path', 'tmp'],
+      ['USAGE --ignore-path "tmp" is not absolute | paths in the image begin with "/": write --ignore-path /tmp'],
+    ],
+    [[...fine, '--ignore-path', '/tmp/..'], ['USAGE --ignore-path / would leave out everything | name a folder or file below /']],
+    [
+      [...fine, '--secret', 'id=t,env=NONE'],
+      ['SECRET_NOT_FOUND --secret: the variable NONE of secret "t" is not set | export NONE before the build'],
+    ],
+    [
+      [...fine, '--secret', 'id=t,src=token', '--secret', 'id=t,src=token'],
+      ['USAGE --secret has the id "t" twice | give each secret its own id'],
+    ],
+    [['--no-push', '--context=none'], ['CONTEXT_NOT_FOUND the context none does not exist | give an existing folder with --context']],
+    [
+      ['--no-push', '--context=token'],
+      ['CONTEXT_NOT_FOUND the context token is a file | give the folder that holds your files with --context'],
+    ],
+    [
+      ['--no-push', '--context=s3://b/k'],
+      ['NOT_SUPPORTED not supported yet: --context s3:// | fetch the context into a folder first and give that folder'],
+    ],
+    [[...fine, '--context-sub-path=../x'], ['USAGE --context-sub-path ../x leads out of the context | name a folder inside the context']],
+    [
+      [...fine, '--dockerfile=none'],
+      ['USAGE there is no Dockerfile: looked for none | name the file with --dockerfile and the folder of your files with --context'],
+    ],
+    [
+      ['--no-push', '--context=ctx', '--dockerfile=none'],
+      [
+        'USAGE there is no Dockerfile: looked for ctx/none and none | name the file with --dockerfile and the folder of your files with --context',
+      ],
+    ],
+    [
+      [...fine, '--dockerfile=https://x/Dockerfile'],
+      ['NOT_SUPPORTED not supported yet: --dockerfile https://x/Dockerfile | fetch the file first and give its path'],
+    ],
+  ])('%j', (argv, expected) => {
+    expect(faults(argv)).toEqual(expected);
+  });
+
+  test('all at once, in one error', () => {
+    expect(faults(['--context=none', '--insecure=2', '-d', 'x/A', '--snapshot-mode', 'full', '--oops'])).toEqual([
+      'NOT_SUPPORTED not supported yet: --snapshot-mode | this flag of Kaniko changes the build, so tsbuild does not ignore it; leave it out',
+      'USAGE unknown flag --oops | tsbuild --help lists all flags',
+      'USAGE --insecure is true or false, not "2" | write --insecure, --insecure=true or --insecure=false',
+      'CONTEXT_NOT_FOUND the context none does not exist | give an existing folder with --context',
+      'REFERENCE_INVALID --destination: "x/A" is not an image reference: names are lower case | write x/a',
+    ]);
+  });
+});
+
+test.each(UNSUPPORTED_KANIKO_FLAGS.map((flag) => [flag.name, flag] as const))("Kaniko's --%s is refused, not ignored", (name, { kind }) => {
+  const argv = kind === 'boolean' ? [`--${name}`] : [`--${name}`, 'value'];
+  expect(faults([...fine, ...argv])).toEqual([expect.stringContaining(`NOT_SUPPORTED not supported yet: --${name} |`)]);
+});
+
+test('the options cannot be changed', () => {
+  const options = parse(['--no-push']);
+  expect(Object.isFrozen(options) && Object.isFrozen(options.source) && Object.isFrozen(options.output.destinations)).toBe(true);
+});
+
+test('a Dockerfile beside the context is found when the context has none', () => {
+  rmSync(join(cwd, 'ctx', 'Dockerfile'));
+  try {
+    expect(parse(['-c', 'ctx', '--no-push']).source.dockerfilePath).toBe(join(cwd, 'Dockerfile'));
+  } finally {
+    writeFileSync(join(cwd, 'ctx', 'Dockerfile'), '');
+  }
+});
+
+test('a Containerfile is suggested when there is no Dockerfile', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tsbuild-cli-'));
+  writeFileSync(join(folder, 'Containerfile'), '');
+  try {
+    parseCommandLine(['--context=.', '--no-push'], { env: {}, cwd: folder, stderr: 'pipe' });
+    expect.unreachable();
+  } catch (error) {
+    expect((error as TsbuildErrors).hint).toBe('the context has a Containerfile: add --dockerfile Containerfile');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});

@@ -1,0 +1,124 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type CommandWorld, type ExitKind, type RunBuild, runCommand } from '../../../src/cli/run-command.ts';
+import { TsbuildError } from '../../../src/errors.ts';
+import { digestOf } from '../../../src/image/digest.ts';
+
+let cwd: string;
+const digest = digestOf('image');
+
+beforeEach(() => {
+  cwd = mkdtempSync(join(tmpdir(), 'tsbuild-run-'));
+  writeFileSync(join(cwd, 'Dockerfile'), 'FROM scratch\nRUN x\n');
+});
+afterEach(() => rmSync(cwd, { recursive: true }));
+
+async function run(
+  argv: readonly string[],
+  runBuild: RunBuild,
+  signal = new AbortController().signal,
+): Promise<{ exit: ExitKind; out: string; err: string }> {
+  let [out, err] = ['', ''];
+  const world: CommandWorld = {
+    env: {},
+    cwd,
+    stderr: 'pipe',
+    signal,
+    columns: 80,
+    report: {
+      write: (text) => {
+        err += text;
+      },
+      size: () => null,
+      now: () => new Date(0),
+      clock: () => 0,
+      readSource: (file) => ({ file, lines: readFileSync(join(cwd, file), 'utf8').split('\n') }),
+    },
+    writeResult: (text) => {
+      out += text;
+    },
+    runBuild,
+  };
+  const exit = await runCommand(['--context=.', ...argv], world);
+  return { exit, out, err };
+}
+
+const never: RunBuild = () => Promise.reject(new Error('must not be called'));
+
+test('a built image is one line per place on stdout, and nothing else is', async () => {
+  const { exit, out, err } = await run(['-d', 'a.example/b:1', '-d', 'a.example/c:1'], async (options, { report }) => {
+    report({ type: 'plan', stages: 1, steps: 0, isolation: 'none' });
+    return { published: options.output.destinations.map((where) => ({ where, digest })) };
+  });
+  expect([exit, out]).toEqual(['built', `a.example/b:1@${digest}\na.example/c:1@${digest}\n`]);
+  expect(err).toContain('Built in 0.0 s');
+});
+
+test('a build that goes nowhere tells its digest', async () => {
+  const { out } = await run(['--no-push'], async () => ({ published: [{ where: '', digest }] }));
+  expect(out).toBe(`${digest}\n`);
+});
+
+test('the files for the next step of a pipeline hold what Kaniko writes', async () => {
+  const files = ['--digest-file=d', '--image-name-with-digest-file=n', '--image-name-tag-with-digest-file=t'];
+  const { exit } = await run(['-d', 'a.example/b:1', '-d', 'app', ...files], async () => ({ published: [{ where: 'x', digest }] }));
+  expect(exit).toBe('built');
+  expect(readFileSync(join(cwd, 'd'), 'utf8')).toBe(digest);
+  expect(readFileSync(join(cwd, 'n'), 'utf8')).toBe(`a.example/b@${digest}\ndocker.io/library/app@${digest}\n`);
+  expect(readFileSync(join(cwd, 't'), 'utf8')).toBe(`a.example/b:1@${digest}\ndocker.io/library/app:latest@${digest}\n`);
+});
+
+test('a result file that cannot be written fails the build, and stdout stays empty', async () => {
+  const { exit, out, err } = await run(['--no-push', '--digest-file=missing/d'], async () => ({ published: [{ where: '', digest }] }));
+  expect([exit, out]).toEqual(['usage', '']);
+  expect(err).toContain('the folder of --digest-file missing/d does not exist');
+  expect(existsSync(join(cwd, 'missing'))).toBe(false);
+});
+
+test('a failed build tells the place in the Dockerfile and leaves stdout empty', async () => {
+  const at = { file: 'Dockerfile', startLine: 2, endLine: 2 };
+  const { exit, out, err } = await run(['--no-push'], () =>
+    Promise.reject(new TsbuildError('RUN_FAILED', 'the command ended with 3', { at, hint: 'look at it' })),
+  );
+  expect([exit, out]).toEqual(['failed', '']);
+  expect(err).toBe(
+    'error: the command ended with 3\n  --> Dockerfile:2\n    1 | FROM scratch\n  > 2 | RUN x\n    3 |\n  hint: look at it\n',
+  );
+});
+
+test('a wrong command line is told whole, before anything is built', async () => {
+  const { exit, out, err } = await run(['--oops', '--insecure=2'], never);
+  expect([exit, out]).toEqual(['usage', '']);
+  expect(err).toContain('error: unknown flag --oops\n');
+  expect(err).toContain('error: there is no --destination\n');
+  expect(err).toContain('3 errors\n');
+});
+
+test('an interrupted build says so and is neither built nor failed', async () => {
+  const abort = new AbortController();
+  const { exit, out, err } = await run(
+    ['--no-push'],
+    async (_, { signal }) => {
+      abort.abort();
+      signal.throwIfAborted();
+      return { published: [] };
+    },
+    abort.signal,
+  );
+  expect([exit, out, err]).toEqual(['cancelled', '', 'cancelled\n']);
+});
+
+test('a bug is called one', async () => {
+  const { exit, err } = await run(['--no-push'], () => Promise.reject(new TypeError('x is undefined')));
+  expect(exit).toBe('failed');
+  expect(err).toContain('error: this is a bug in tsbuild: x is undefined\n  hint: please report it');
+});
+
+test('help and version go to stdout', async () => {
+  const help = await run(['--help'], never);
+  expect([help.exit, help.err, help.out.split('\n')[0]]).toEqual(['built', '', 'Usage: tsbuild [flags]']);
+  const version = await run(['--version', '--no-push'], never);
+  expect(version).toEqual({ exit: 'built', err: '', out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) as string });
+});
