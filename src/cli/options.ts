@@ -39,7 +39,7 @@ export interface OutputOptions {
   readonly ociLayoutPath: string | null;
 }
 
-/** Files that main.ts writes when the image is published, for the next step of a pipeline. All paths are absolute. */
+/** Files that tell the next step of a pipeline what was published. All paths are absolute. */
 export interface ResultFileOptions {
   readonly digestFile: string | null;
   /** Lines of `name@digest`. */

@@ -2,8 +2,7 @@
  * argv -> BuildOptions, with every fault of the line at once. Looks at the file system only to see that the context, the
  * Dockerfile and secret files are there. Names and meanings of flags are Kaniko's where Kaniko has them.
  */
-import { existsSync } from 'node:fs';
-import { dirname, isAbsolute, posix, resolve } from 'node:path';
+import { isAbsolute, posix, resolve } from 'node:path';
 import { parsePlatform } from '../image/platform.ts';
 import { formatReference, parseReference, withDefaultTag } from '../image/reference.ts';
 import { UNSUPPORTED_KANIKO_VARIABLES } from './kaniko-flags.ts';
@@ -56,7 +55,7 @@ export function parseCommandLine(argv: readonly string[], world: CommandLineWorl
   const parts = {
     image: imageOptions(flags, world, problems),
     output: outputOptions(flags, noPush, world, problems),
-    resultFiles: resultFileOptions(flags, world, problems),
+    resultFiles: resultFileOptions(flags, world),
     registry: registryOptions(flags, world, problems),
     execution: executionOptions(flags, world, problems),
     report: resolveReport(
@@ -135,19 +134,11 @@ function outputOptions(flags: GivenFlags, noPush: boolean, world: CommandLineWor
   };
 }
 
-function resultFileOptions(flags: GivenFlags, world: CommandLineWorld, problems: Problems): ResultFileOptions {
-  const place = (name: 'digest-file' | 'image-name-with-digest-file' | 'image-name-tag-with-digest-file'): string | null => {
-    const written = flags.value(name);
-    const path = absolute(written, world);
-    // Told before the build instead of after it.
-    if (path !== null && !existsSync(dirname(path)))
-      problems.usage(`the folder of --${name} ${written} does not exist`, `make the folder ${dirname(path)}`);
-    return path;
-  };
+function resultFileOptions(flags: GivenFlags, world: CommandLineWorld): ResultFileOptions {
   return {
-    digestFile: place('digest-file'),
-    imageNameWithDigestFile: place('image-name-with-digest-file'),
-    imageNameTagWithDigestFile: place('image-name-tag-with-digest-file'),
+    digestFile: absolute(flags.value('digest-file'), world),
+    imageNameWithDigestFile: absolute(flags.value('image-name-with-digest-file'), world),
+    imageNameTagWithDigestFile: absolute(flags.value('image-name-tag-with-digest-file'), world),
   };
 }
 

@@ -9,17 +9,16 @@ import type { BuildOptions } from './options.ts';
 import { type CommandLine, type CommandLineWorld, parseCommandLine } from './parse-command-line.ts';
 import { collectProblems } from './problems.ts';
 import { resolveReport } from './resolve-report.ts';
-import { writeResultFiles } from './result-files.ts';
 import { VERSION } from './version.ts';
 
 /**
- * Resolves when the image is everywhere it should be. `published` has one entry per place, and at least one: a build that
- * goes nowhere (--no-push) has one whose `where` is ''.
+ * Resolves when the image and the result files are everywhere they should be; `exitCode` when another process (this program
+ * again, inside a user namespace) has done it all, telling included. Rejects with what stopped it.
  */
 export type RunBuild = (
   options: BuildOptions,
   context: { readonly report: Report; readonly signal: AbortSignal },
-) => Promise<{ readonly published: readonly Published[] }>;
+) => Promise<{ readonly published: readonly Published[] } | { readonly exitCode: number }>;
 
 export interface CommandWorld extends CommandLineWorld {
   readonly signal: AbortSignal;
@@ -31,7 +30,8 @@ export interface CommandWorld extends CommandLineWorld {
   readonly runBuild: RunBuild;
 }
 
-export type ExitKind = 'built' | 'failed' | 'usage' | 'cancelled';
+/** A number: the exit code of the process that built. */
+export type ExitKind = 'built' | 'failed' | 'usage' | 'cancelled' | number;
 
 /** Never rejects: whatever goes wrong is told on stderr and in the result. */
 export async function runCommand(argv: readonly string[], world: CommandWorld): Promise<ExitKind> {
@@ -56,10 +56,10 @@ export async function runCommand(argv: readonly string[], world: CommandWorld): 
 async function runBuildCommand(options: BuildOptions, world: CommandWorld): Promise<ExitKind> {
   const reporter = await createReporter(options.report, world.report);
   try {
-    const { published } = await world.runBuild(options, { report: reporter.report, signal: world.signal });
-    writeResultFiles(options, published);
+    const result = await world.runBuild(options, { report: reporter.report, signal: world.signal });
+    if ('exitCode' in result) return result.exitCode;
     reporter.finish({ kind: 'built' });
-    for (const { where, digest } of published) world.writeResult(`${where}${where === '' ? '' : '@'}${digest}\n`);
+    world.writeResult(resultLines(options, result.published));
     return 'built';
   } catch (error) {
     if (world.signal.aborted) {
@@ -81,4 +81,12 @@ function tellUsageError(error: unknown, world: CommandWorld): ExitKind {
   );
   world.report.write(`${formatError(error, { color, verbosity, readSource: () => null })}\n`);
   return error instanceof TsbuildError ? 'usage' : 'failed';
+}
+
+/** `reference@digest` for each destination that was pushed to; the digest alone when there is none. */
+function resultLines({ output }: BuildOptions, published: readonly Published[]): string {
+  const pushed = published.filter(({ where }) => output.push === 'to-destinations' && output.destinations.includes(where));
+  const lines =
+    pushed.length > 0 ? pushed.map(({ where, digest }) => `${where}@${digest}`) : published.slice(0, 1).map(({ digest }) => digest);
+  return lines.map((line) => `${line}\n`).join('');
 }

@@ -4,18 +4,22 @@ import type { ReportWorld } from '../report/reporter.ts';
 import { EXIT_CODE } from './exit-code.ts';
 import { runCommand } from './run-command.ts';
 
+/** A terminal signals every process of the command, and a parent may hand the same signal on to its child. */
+const SAME_SIGNAL_MS = 500;
+
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** `argv` without node and script. The exit code. */
 export async function runProcess(argv: readonly string[]): Promise<number> {
   ignoreBrokenPipes();
   const abort = new AbortController();
-  let received: (typeof SIGNALS)[number] | null = null;
+  let received: { readonly name: (typeof SIGNALS)[number]; readonly atMs: number } | null = null;
   for (const name of SIGNALS) {
     process.on(name, () => {
+      const atMs = performance.now();
       // The user asked twice: whatever does not end by itself is left behind.
-      if (received !== null) process.exit(EXIT_CODE[received]);
-      received = name;
+      if (received !== null && atMs - received.atMs > SAME_SIGNAL_MS) process.exit(EXIT_CODE[received.name]);
+      received ??= { name, atMs };
       abort.abort();
     });
   }
@@ -29,7 +33,8 @@ export async function runProcess(argv: readonly string[]): Promise<number> {
     writeResult: (text) => process.stdout.write(text),
     runBuild: async (options, context) => (await import('./wire.ts')).runBuild(options, context),
   });
-  return code === 'cancelled' ? EXIT_CODE[received ?? 'SIGINT'] : EXIT_CODE[code];
+  if (typeof code === 'number') return code;
+  return code === 'cancelled' ? EXIT_CODE[received?.name ?? 'SIGINT'] : EXIT_CODE[code];
 }
 
 function reportWorld(): ReportWorld {
