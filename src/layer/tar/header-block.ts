@@ -37,25 +37,30 @@ export function readText(block: Buffer, start: number, field: Field): ByteString
 
 /** A number in octal or, with the top bit set, base-256 (which may be negative). Throws LAYER_INVALID beyond 2^53. */
 export function readNumber(block: Buffer, start: number, field: Field): number {
-  const from = start + field.at;
-  const limit = from + field.length;
-  const first = block[from] as number;
-  if ((first & 0x80) !== 0) {
-    const value = readBase256(block, start, field);
-    if (value > BigInt(Number.MAX_SAFE_INTEGER) || value < -BigInt(Number.MAX_SAFE_INTEGER)) throw badNumber(field);
-    return Number(value);
+  if (((block[start + field.at] as number) & 0x80) === 0) {
+    const value = readOctal(block, start, field);
+    if (value === undefined) throw badNumber(field);
+    return value;
   }
-  let at = from;
+  const value = readBase256(block, start, field);
+  if (value > BigInt(Number.MAX_SAFE_INTEGER) || value < -BigInt(Number.MAX_SAFE_INTEGER)) throw badNumber(field);
+  return Number(value);
+}
+
+/** Blanks, digits, then only blanks and NULs; undefined: anything else. */
+function readOctal(block: Buffer, start: number, field: Field): number | undefined {
+  let at = start + field.at;
+  const limit = at + field.length;
   while (at < limit && (block[at] === 0x20 || block[at] === 0)) at++;
   let value = 0;
   for (; at < limit; at++) {
     const byte = block[at] as number;
     if (byte === 0x20 || byte === 0) break;
-    if (byte < 0x30 || byte > 0x37) throw badNumber(field);
+    if (byte < 0x30 || byte > 0x37) return undefined;
     value = value * 8 + byte - 0x30;
   }
   // Digits after the terminator would be read by some programs and not by others.
-  for (; at < limit; at++) if (block[at] !== 0x20 && block[at] !== 0) throw badNumber(field);
+  for (; at < limit; at++) if (block[at] !== 0x20 && block[at] !== 0) return undefined;
   return value;
 }
 
@@ -90,7 +95,7 @@ export function checksumFits(block: Buffer, start: number): boolean {
     unsigned += byte;
     signed += byte < 0x80 ? byte : byte - 0x100;
   }
-  const stored = readNumber(block, start, FIELD.checksum);
+  const stored = readOctal(block, start, FIELD.checksum);
   return stored === unsigned || stored === signed;
 }
 

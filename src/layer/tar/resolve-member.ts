@@ -77,8 +77,8 @@ export function resolveMember(block: Buffer, start: number, flag: string, extens
       },
       size: sparse.kind === 'none' ? stored : sparse.size,
       target: type === 'symlink' || type === 'hardlink' ? linkTarget(block, start, pax, extensions) : '',
-      major: device ? readNumber(block, start, FIELD.major) : 0,
-      minor: device ? readNumber(block, start, FIELD.minor) : 0,
+      major: device ? deviceNumber(block, start, 'major') : 0,
+      minor: device ? deviceNumber(block, start, 'minor') : 0,
     },
     stored,
     sparse,
@@ -134,6 +134,13 @@ function owner(key: 'uid' | 'gid', value: ByteString | undefined, block: Buffer,
   const id = value === undefined ? readNumber(block, start, FIELD[key]) : parsePaxNumber(key, value);
   if (id < 0 || id > MAX_ID) throw invalid(`${key} ${id} is out of range`);
   return id;
+}
+
+/** Linux has 12 bits for the major number and 20 for the minor one. */
+function deviceNumber(block: Buffer, start: number, field: 'major' | 'minor'): number {
+  const number = readNumber(block, start, FIELD[field]);
+  if (number < 0 || number >= (field === 'major' ? 2 ** 12 : 2 ** 20)) throw invalid(`${field} device number ${number} is out of range`);
+  return number;
 }
 
 function modified(value: ByteString | undefined, block: Buffer, start: number): bigint {
