@@ -8,6 +8,7 @@ const argv = process.argv.slice(2);
 if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
   process.stdout.write(`${VERSION}\n`);
 } else {
+  const { fileURLToPath } = await import('node:url');
   const { runProcess } = await import('./run-process.ts');
-  process.exitCode = await runProcess(argv);
+  process.exitCode = await runProcess(argv, fileURLToPath(new URL('../backend/namespaces/init.js', import.meta.url)));
 }

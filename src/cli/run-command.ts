@@ -27,14 +27,16 @@ export interface CommandWorld extends CommandLineWorld {
   readonly columns: number;
   /** stdout. */
   writeResult(text: string): void;
+  /** Runs the same command in another process that may do more, and gives its exit code; null: go on here. */
+  runElsewhere(): Promise<number | null>;
   readonly runBuild: RunBuild;
 }
 
 /** A number: the exit code of the process that built. */
 export type ExitKind = 'built' | 'failed' | 'usage' | 'cancelled' | number;
 
-/** Never rejects: whatever goes wrong is told on stderr and in the result. */
-export async function runCommand(argv: readonly string[], world: CommandWorld): Promise<ExitKind> {
+/** Never rejects: whatever goes wrong is told on stderr and in the result. A number is the exit code of `runElsewhere`. */
+export async function runCommand(argv: readonly string[], world: CommandWorld): Promise<ExitKind | number> {
   let line: CommandLine;
   try {
     line = parseCommandLine(argv, world);
@@ -50,7 +52,7 @@ export async function runCommand(argv: readonly string[], world: CommandWorld): 
     world.writeResult(helpText(world.columns));
     return 'built';
   }
-  return runBuildCommand(line.options, world);
+  return (await world.runElsewhere()) ?? runBuildCommand(line.options, world);
 }
 
 async function runBuildCommand(options: BuildOptions, world: CommandWorld): Promise<ExitKind> {

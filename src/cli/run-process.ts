@@ -9,17 +9,17 @@ const SAME_SIGNAL_MS = 500;
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** `argv` without node and script. The exit code. */
-export async function runProcess(argv: readonly string[]): Promise<number> {
+/** `argv` without node and script; `initPath`: see wire.ts. The exit code. */
+export async function runProcess(argv: readonly string[], initPath: string): Promise<number> {
   ignoreBrokenPipes();
   const abort = new AbortController();
-  let received: { readonly name: (typeof SIGNALS)[number]; readonly atMs: number } | null = null;
+  const received: { first: { readonly name: (typeof SIGNALS)[number]; readonly atMs: number } | null } = { first: null };
   for (const name of SIGNALS) {
     process.on(name, () => {
       const atMs = performance.now();
       // The user asked twice: whatever does not end by itself is left behind.
-      if (received !== null && atMs - received.atMs > SAME_SIGNAL_MS) process.exit(EXIT_CODE[received.name]);
-      received ??= { name, atMs };
+      if (received.first !== null && atMs - received.first.atMs > SAME_SIGNAL_MS) process.exit(EXIT_CODE[received.first.name]);
+      received.first ??= { name, atMs };
       abort.abort();
     });
   }
@@ -31,10 +31,12 @@ export async function runProcess(argv: readonly string[]): Promise<number> {
     stderr: process.stderr.isTTY ? 'terminal' : 'pipe',
     columns: process.stdout.columns ?? 80,
     writeResult: (text) => process.stdout.write(text),
-    runBuild: async (options, context) => (await import('./wire.ts')).runBuild(options, context),
+    runElsewhere: async () => (await import('./wire.ts')).runInUserNamespace(process.argv.slice(1)),
+    runBuild: async (options, context) => (await import('./wire.ts')).runBuild(options, { ...context, initPath }),
   });
   if (typeof code === 'number') return code;
-  return code === 'cancelled' ? EXIT_CODE[received?.name ?? 'SIGINT'] : EXIT_CODE[code];
+  if (typeof code === 'number') return code;
+  return code === 'cancelled' ? EXIT_CODE[received.first?.name ?? 'SIGINT'] : EXIT_CODE[code];
 }
 
 function reportWorld(): ReportWorld {

@@ -1,0 +1,154 @@
+/**
+ * The one place where implementations are named: options become ports. Everything is made here, used by build/ through
+ * its interfaces, and disposed of here.
+ */
+import { readFileSync } from 'node:fs';
+import { availableParallelism, constants, homedir } from 'node:os';
+import { join } from 'node:path';
+import type { Backend } from '../backend/backend.ts';
+import { overlayStyle } from '../backend/namespaces/process-status.ts';
+import { probeNamespaces } from '../backend/namespaces/probe.ts';
+import { reexecInUserNamespace } from '../backend/namespaces/userns.ts';
+import { registrySource } from '../base-image/registry-source.ts';
+import { diskStore } from '../blob/disk-store.ts';
+import { build } from '../build/build.ts';
+import type { Report } from '../build/events.ts';
+import type { BuildRequest, Ports } from '../build/ports.ts';
+import { folderCacheMounts } from '../cache-mounts/folder-cache-mounts.ts';
+import { download } from '../context/http-source.ts';
+import { localContext } from '../context/local-context.ts';
+import { TsbuildError } from '../errors.ts';
+import { hostPlatform } from '../image/platform.ts';
+import { parseReference } from '../image/reference.ts';
+import { digestSink } from '../output/digest-sink.ts';
+import { dockerTarSink } from '../output/docker-tar-sink.ts';
+import type { ImageSink, Published } from '../output/image-sink.ts';
+import { ociLayoutSink } from '../output/oci-layout-sink.ts';
+import { registrySink } from '../output/registry-sink.ts';
+import { createRegistryClient } from '../registry/create-client.ts';
+import { dockerConfigFiles, dockerCredentials } from '../registry/credentials.ts';
+import type { RegistryClient } from '../registry/registry-client.ts';
+import { folderLibrary } from '../unpacked/folder-library.ts';
+import { openWorkFolder } from '../unpacked/work-folder.ts';
+import type { BuildOptions, OutputOptions, SecretOption } from './options.ts';
+
+export interface BuildContext {
+  readonly report: Report;
+  readonly signal: AbortSignal;
+  /** Absolute path of the bundled program that becomes a RUN's first process. */
+  readonly initPath: string;
+}
+
+/** One build from its options, with this machine's environment. */
+export async function runBuild(options: BuildOptions, context: BuildContext): Promise<{ readonly published: readonly Published[] }> {
+  const { report, signal } = context;
+  const cacheFolder = options.execution.cacheDir ?? defaultCacheFolder(process.env);
+  await using work = await openWorkFolder(join(cacheFolder, 'work'));
+  const store = diskStore(join(cacheFolder, 'blobs'), work.path);
+  const client = registryClient(options, report);
+  try {
+    const ports: Ports = {
+      context: localContext({
+        context: options.source.contextFolder,
+        label: options.source.contextLabel,
+        dockerfilePath: options.source.dockerfilePath,
+      }),
+      images: registrySource({ client, store }),
+      backend: once(() => chooseBackend(join(work.path, 'rootfs'), context.initPath)),
+      layers: folderLibrary({ cacheFolder, workFolder: work.path, store, style: overlayStyle(), owners: isRoot() ? 'apply' : 'skip' }),
+      cacheMounts: folderCacheMounts(join(cacheFolder, 'mounts')),
+      secret: secretReader(options.execution.secrets, process.env),
+      download: (url, own) => download(url, { folder: work.path, signal: own }),
+      sinks: sinksOf(options.output, client),
+      scratchFolder: work.path,
+      parallelRuns: availableParallelism(),
+      report,
+      now: () => new Date(),
+    };
+    return await build(requestOf(options), ports, signal);
+  } finally {
+    client.close();
+  }
+}
+
+/**
+ * An ordinary user's build runs as a second process inside a user namespace, where it is root. The exit code of that
+ * process; null when this one is root already or no user namespace can be had: then the build goes on here, and fails
+ * with the reason if it has to run a command.
+ */
+export async function runInUserNamespace(argv: readonly string[]): Promise<number | null> {
+  if (isRoot()) return null;
+  const ended = await reexecInUserNamespace({ argv: [process.execPath, ...process.execArgv, ...argv], env: process.env });
+  if (ended.kind === 'unavailable') return null;
+  const { status } = ended;
+  return status.kind === 'code' ? status.code : 128 + (constants.signals[status.signal as NodeJS.Signals] ?? 0);
+}
+
+function isRoot(): boolean {
+  return process.geteuid?.() === 0;
+}
+
+function defaultCacheFolder(env: NodeJS.ProcessEnv): string {
+  const base = env['XDG_CACHE_HOME'];
+  return join(base === undefined || base === '' ? join(homedir(), '.cache') : base, 'tsbuild');
+}
+
+function requestOf({ source, image, execution }: BuildOptions): BuildRequest {
+  const buildPlatform = hostPlatform(process.arch);
+  return {
+    dockerfile: { file: source.dockerfileLabel, bytes: readFileSync(source.dockerfilePath) },
+    target: image.target,
+    buildArgs: image.buildArgs,
+    labels: image.labels,
+    platform: image.platform ?? buildPlatform,
+    buildPlatform,
+    ignorePaths: execution.ignorePaths,
+  };
+}
+
+async function chooseBackend(workFolder: string, initPath: string): Promise<Backend> {
+  const probe = await probeNamespaces({ workFolder, initPath });
+  if (probe.works) return probe.backend();
+  throw new TsbuildError('BACKEND_UNAVAILABLE', `RUN cannot be executed here: ${probe.why}`, { hint: probe.hint });
+}
+
+function registryClient({ registry }: BuildOptions, report: Report): RegistryClient {
+  return createRegistryClient({
+    ...registry,
+    credentials: dockerCredentials(dockerConfigFiles(process.env, homedir()), process.env),
+    debug: (message) => report({ type: 'debug', message }),
+    onTransfer: (transfer) => report({ type: 'transfer', ...transfer }),
+  });
+}
+
+function sinksOf({ destinations, push, tarPath, ociLayoutPath }: OutputOptions, client: RegistryClient): readonly ImageSink[] {
+  const references = destinations.map(parseReference);
+  const sinks = [
+    ...(push === 'never' ? [] : references.map((destination) => registrySink({ client, destination }))),
+    ...(tarPath === null ? [] : [dockerTarSink({ path: tarPath, references })]),
+    ...(ociLayoutPath === null ? [] : [ociLayoutSink({ folder: ociLayoutPath, references })]),
+  ];
+  return sinks.length === 0 ? [digestSink()] : sinks;
+}
+
+function secretReader(secrets: readonly SecretOption[], env: NodeJS.ProcessEnv): Ports['secret'] {
+  return async (id) => {
+    const secret = secrets.find((one) => one.id === id);
+    if (secret === undefined) return undefined;
+    if (secret.from.kind === 'env') {
+      const value = env[secret.from.name];
+      if (value !== undefined) return Buffer.from(value);
+      throw new TsbuildError('SECRET_NOT_FOUND', `the secret "${id}" comes from the variable ${secret.from.name}, which is not set`);
+    }
+    try {
+      return readFileSync(secret.from.path);
+    } catch (cause) {
+      throw new TsbuildError('SECRET_NOT_FOUND', `the file of the secret "${id}" cannot be read: ${(cause as Error).message}`, { cause });
+    }
+  };
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => (made ??= make());
+}
