@@ -4,7 +4,6 @@
  */
 import type { Agent } from 'node:http';
 import { Readable } from 'node:stream';
-import { TsbuildError } from '../errors.ts';
 import { networkError } from './network-error.ts';
 import { RegistryError } from './registry-error.ts';
 import type { TimeLimits, Transport } from './registry-options.ts';
@@ -95,10 +94,11 @@ async function exchange(request: HttpRequest, { fetch, agent, limits, signal }: 
     watch.stop();
     signal.removeEventListener('abort', onAbort);
   };
+  // What the source of a body throws is not the network's fault, and what the network throws reaches the source too.
+  let sourceFailure: { readonly error: unknown } | undefined;
   const failure = (cause: unknown): unknown => {
     if (signal.aborted) return signal.reason;
-    // What a request's body throws is not the network's fault.
-    if (cause instanceof TsbuildError) return cause;
+    if (sourceFailure !== undefined) return sourceFailure.error;
     const expired = watch.expired();
     if (expired === null) return networkError(method, url, cause);
     return new RegistryError('REGISTRY_FAILED', `${new URL(url).host} ${expired}`, { status: null, method, url, retryable: true });
@@ -106,17 +106,24 @@ async function exchange(request: HttpRequest, { fetch, agent, limits, signal }: 
 
   const answerMs = request.patience === 'commit' ? limits.commitMs : limits.answerMs;
   const { body } = request;
-  let bodyFailure: TsbuildError | undefined;
   const guarded = async function* (chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    const source = chunks[Symbol.asyncIterator]();
+    const next = async (): Promise<IteratorResult<Uint8Array>> => {
+      try {
+        return await source.next();
+      } catch (error) {
+        sourceFailure = { error };
+        throw error;
+      }
+    };
     try {
-      for await (const chunk of chunks) {
+      for (let chunk = await next(); chunk.done !== true; chunk = await next()) {
         watch.start(limits.idleMs, `took no data for ${seconds(limits.idleMs)}`);
-        yield chunk;
+        yield chunk.value;
         watch.stop();
       }
-    } catch (error) {
-      if (error instanceof TsbuildError) bodyFailure = error;
-      throw error;
+    } finally {
+      await source.return?.();
     }
     watch.start(answerMs, `did not answer for ${seconds(answerMs)}`);
   };
@@ -141,7 +148,7 @@ async function exchange(request: HttpRequest, { fetch, agent, limits, signal }: 
     const info = { status: response.status, method, url, header: (name: string) => response.headers.get(name) };
     return { ...info, ...readerOf({ stream, limits, watch, failure, end, stop: () => stop.abort(), info }) };
   } catch (cause) {
-    const error = failure(bodyFailure ?? cause);
+    const error = failure(cause);
     end();
     throw error;
   }
