@@ -1,11 +1,11 @@
 /** Things to undo, last first. Node 20 has no AsyncDisposableStack. */
 export interface Cleanup extends AsyncDisposable {
-  add(undo: () => void | Promise<void>): void;
+  add(undo: () => void | PromiseLike<void>): void;
 }
 
 /** All undo functions run even when some fail; the first failure is thrown at the end. */
 export function cleanup(): Cleanup {
-  const undos: (() => void | Promise<void>)[] = [];
+  const undos: (() => void | PromiseLike<void>)[] = [];
   return {
     add(undo) {
       undos.push(undo);

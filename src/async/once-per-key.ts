@@ -2,6 +2,8 @@
 export interface OncePerKey<V> {
   /** The running or finished work of `key`; starts it when nobody has. Work that fails is forgotten, so a later call tries again. */
   get(key: string, work: () => Promise<V>): Promise<V>;
+  /** The running or finished work of `key`, if there is any. */
+  pending(key: string): Promise<V> | undefined;
 }
 
 export function oncePerKey<V>(): OncePerKey<V> {
@@ -17,5 +19,6 @@ export function oncePerKey<V>(): OncePerKey<V> {
       });
       return started;
     },
+    pending: (key) => running.get(key),
   };
 }

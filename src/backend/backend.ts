@@ -3,20 +3,13 @@
  * commands run in it, and what they changed comes back as layer entries.
  */
 
-import type { Digest } from '../image/digest.ts';
 import type { LayerEntry } from '../layer/entry.ts';
-import type { LayerIndex } from '../layer/layer-index.ts';
+import type { LayerMaterial } from '../layer/layer-material.ts';
 import type { FileTree } from '../layer/tree.ts';
 
 export type IsolationName = 'namespaces' | 'in-place' | 'chroot' | 'proot';
 
-/** A layer that a rootfs can be made of. Both calls may be made many times and at once. */
-export interface LayerMaterial {
-  readonly diffId: Digest;
-  readonly index: LayerIndex;
-  /** Absolute path of a folder that holds the unpacked layer in overlay form (whiteouts as the kernel's overlay wants them). Never changed by anybody. */
-  folder(signal: AbortSignal): Promise<string>;
-}
+export type { LayerMaterial };
 
 export interface RunUser {
   readonly uid: number;

@@ -2,7 +2,7 @@
 import type { Cleanup } from '../async/cleanup.ts';
 import { limiter } from '../async/limiter.ts';
 import { oncePerKey } from '../async/once-per-key.ts';
-import type { LayerMaterial } from '../backend/backend.ts';
+import type { LayerMaterial } from '../layer/layer-material.ts';
 import type { BaseImage } from '../base-image/image-source.ts';
 import type { Context } from '../context/context.ts';
 import type { Layer } from '../image/image.ts';
@@ -29,12 +29,16 @@ export interface PlanRun {
 export async function runPlan(run: PlanRun): Promise<StageState> {
   const { plan, ports } = run;
   const total = plan.stages.reduce((sum, stage) => sum + stage.steps.length, 0);
-  ports.report({ type: 'plan', stages: plan.stages.length, steps: total, isolation: '' });
+  const runsCommands = plan.stages.some((stage) => stage.steps.some((step) => step.kind === 'run'));
+  // Asked for before anything is pulled: where no rung works, a build that runs commands fails at once.
+  const isolation = runsCommands ? (await ports.backend()).name : 'none';
+  ports.report({ type: 'plan', stages: plan.stages.length, steps: total, isolation });
 
   const failure = new AbortController();
   const signal = AbortSignal.any([run.signal, failure.signal]);
   const images = oncePerKey<BaseImage>();
   const runs = limiter(ports.parallelRuns);
+  const inImage = stagesOfImage(plan);
   const states = new Map<number, Promise<StageState>>();
   const stateOf = (index: number): Promise<StageState> => {
     const state = states.get(index);
@@ -57,12 +61,19 @@ export async function runPlan(run: PlanRun): Promise<StageState> {
           const state = await stateOf(origin.index);
           return { kind: 'layers', materials: state.materials, tree: treeOf(state), label: `stage ${labelOf(plan, origin.index)}` };
         }
-        const image = await images.get(baseKey(origin), () => ports.images.resolve(origin.ref, origin.platform, signal));
+        const image = await images.get(baseKey(origin), async () => {
+          const found = await ports.images.resolve(origin.ref, origin.platform, signal);
+          for (const message of found.warnings) ports.report({ type: 'warning', message });
+          return found;
+        });
         return layersAsFiles(await materials(image.layers, need, ports, signal), origin.ref);
       },
     };
+    const offer = (layer: Layer): void => {
+      if (inImage.has(stage.index)) for (const sink of ports.sinks) sink.offer(layer, signal);
+    };
     const done = (async () => {
-      const start = await startOf(stage, run, stateOf, signal);
+      const start = await startOf(stage, run, { stateOf, offer, signal });
       return runStage(start, {
         context,
         numbering,
@@ -74,6 +85,7 @@ export async function runPlan(run: PlanRun): Promise<StageState> {
           return rootfs;
         },
         whenFree: (task) => runs.run(task),
+        offer,
       });
     })();
     done.catch((error: unknown) => failure.abort(error));
@@ -85,21 +97,27 @@ export async function runPlan(run: PlanRun): Promise<StageState> {
   return stateOf(plan.target);
 }
 
-async function startOf(stage: Stage, run: PlanRun, stateOf: (index: number) => Promise<StageState>, signal: AbortSignal): Promise<StageState> {
+interface StartHelp {
+  stateOf(index: number): Promise<StageState>;
+  offer(layer: Layer): void;
+  readonly signal: AbortSignal;
+}
+
+async function startOf(stage: Stage, run: PlanRun, help: StartHelp): Promise<StageState> {
   const { base } = stage;
-  if (base.kind === 'stage') return stateOf(base.index);
+  if (base.kind === 'stage') return help.stateOf(base.index);
   if (base.kind === 'scratch') {
     return { baseConfig: null, format: 'oci', layers: [], materials: [], history: [], created: null };
   }
   const image = run.bases.get(baseKey(base));
   if (image === undefined) throw new Error(`the base ${base.ref} was not resolved`);
-  if (stage.index === run.plan.target) for (const layer of image.layers) for (const sink of run.ports.sinks) sink.offer(layer, signal);
+  for (const layer of image.layers) help.offer(layer);
   const need: LayerNeed = stage.steps.some((step) => step.kind === 'run') ? 'folder' : 'index';
   return {
     baseConfig: image.config,
     format: image.format,
     layers: image.layers,
-    materials: await materials(image.layers, need, run.ports, signal),
+    materials: await materials(image.layers, need, run.ports, help.signal),
     history: image.config.history ?? [],
     created: image.config.created ?? null,
   };
@@ -111,6 +129,17 @@ function materials(layers: readonly Layer[], need: LayerNeed, ports: Ports, sign
 
 function layersAsFiles(layers: readonly LayerMaterial[], label: string): OriginFiles {
   return { kind: 'layers', materials: layers, tree: stackTree(layers.map((m) => m.index)), label };
+}
+
+/** The target and the stages that it is FROM: their layers end up in the image. */
+function stagesOfImage(plan: BuildPlan): ReadonlySet<number> {
+  const found = new Set<number>();
+  for (let index: number | null = plan.target; index !== null; ) {
+    found.add(index);
+    const base: Stage['base'] | undefined = plan.stages.find((stage) => stage.index === index)?.base;
+    index = base?.kind === 'stage' ? base.index : null;
+  }
+  return found;
 }
 
 function labelOf(plan: BuildPlan, index: number): string {

@@ -1,6 +1,7 @@
 /** Runs one stage: its base laid, then step by step over an immutable state. A rootfs is made at the first RUN only. */
 import type { Rootfs } from '../backend/backend.ts';
 import { locate, TsbuildError } from '../errors.ts';
+import type { Layer } from '../image/image.ts';
 import type { LayerEntries } from '../layer/entry.ts';
 import type { CopyStep, RunStep, Step, WorkdirStep } from '../plan/plan.ts';
 import type { LayerNeed } from '../unpacked/layer-library.ts';
@@ -20,6 +21,8 @@ export interface StageRun {
   openRootfs(state: StageState): Promise<Rootfs>;
   /** Waits for a free place to run a command. */
   whenFree<T>(task: () => Promise<T>): Promise<T>;
+  /** Told of each new layer: destinations may begin to take it while the build goes on. */
+  offer(layer: Layer): void;
 }
 
 /** `start`: the stage's base. */
@@ -65,14 +68,14 @@ async function runStep(
   await executeRunStep(step, { rootfs, tree: treeOf(state), output: how.output }, context);
   const changes = withoutIgnored(rootfs.changes(context.signal), ignorePaths);
   const { layer, material } = await context.ports.layers.seal(changes, { format: state.format, need: 'index' }, context.signal);
-  for (const sink of context.ports.sinks) sink.offer(layer, context.signal);
+  how.run.offer(layer);
   return withLayer(state, layer, rootfs.adopt(material), step.createdBy, context.ports.now());
 }
 
 async function append(state: StageState, step: Step, entries: LayerEntries, need: LayerNeed, run: StageRun): Promise<StageState> {
   const { ports, signal } = run.context;
   const { layer, material } = await ports.layers.seal(entries, { format: state.format, need }, signal);
-  for (const sink of ports.sinks) sink.offer(layer, signal);
+  run.offer(layer);
   return withLayer(state, layer, material, step.createdBy, ports.now());
 }
 

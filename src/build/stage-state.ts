@@ -1,5 +1,5 @@
 /** A stage's files and history so far, as an immutable value: each step makes the next one. */
-import type { LayerMaterial } from '../backend/backend.ts';
+import type { LayerMaterial } from '../layer/layer-material.ts';
 import type { HistoryEntry, ImageConfig, Layer } from '../image/image.ts';
 import type { ImageFormat } from '../image/media-types.ts';
 import { stackTree } from '../layer/stack-tree.ts';

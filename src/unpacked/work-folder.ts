@@ -2,26 +2,27 @@
  * The scratch folder of one build inside the cache folder. It is locked as long as the build lives, so that a later
  * build can tell what a killed one left behind and remove it; pids would lie across containers that share the folder.
  */
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { TsbuildError } from '../errors.ts';
 import { tryLock } from '../sys/flock.ts';
+import { removeTree } from '../sys/remove-tree.ts';
 
-export interface WorkFolder extends Disposable {
+export interface WorkFolder extends AsyncDisposable {
   /** Absolute. On the same file system as the cache, so that what is made here can be renamed into it. */
   readonly path: string;
 }
 
 /** Makes this build's folder below `parent` and removes those whose builds are dead. Throws STORE_FAILED. */
-export function openWorkFolder(parent: string): WorkFolder {
+export async function openWorkFolder(parent: string): Promise<WorkFolder> {
   try {
     mkdirSync(parent, { recursive: true });
-    removeAbandoned(parent);
+    await removeAbandoned(parent);
     const { path, lock } = lockNewFolder(parent);
     return {
       path,
-      [Symbol.dispose]() {
-        removeTree(path);
+      async [Symbol.asyncDispose]() {
+        await removeFolder(path);
         closeSync(lock);
       },
     };
@@ -45,7 +46,7 @@ function lockNewFolder(parent: string): { path: string; lock: number } {
   }
 }
 
-function removeAbandoned(parent: string): void {
+async function removeAbandoned(parent: string): Promise<void> {
   for (const name of readdirSync(parent)) {
     const path = join(parent, name);
     let lock: number;
@@ -57,17 +58,15 @@ function removeAbandoned(parent: string): void {
     }
     try {
       // The lock file goes last: a removal that is itself killed is taken up by the next build.
-      if (tryLock(lock, 'exclusive')) removeTree(path);
+      if (tryLock(lock, 'exclusive')) await removeFolder(path);
     } finally {
       closeSync(lock);
     }
   }
 }
 
-function removeTree(path: string): void {
+async function removeFolder(path: string): Promise<void> {
   if (!existsSync(path)) return;
-  for (const name of readdirSync(path)) {
-    if (name !== LOCK) rmSync(join(path, name), { recursive: true, force: true });
-  }
-  rmSync(path, { recursive: true, force: true });
+  for (const name of readdirSync(path)) if (name !== LOCK) await removeTree(join(path, name));
+  await removeTree(path);
 }

@@ -5,9 +5,10 @@ import type { FileMeta } from '../../layer/entry.ts';
 import type { LayerIndex } from '../../layer/layer-index.ts';
 import { stackTree } from '../../layer/stack-tree.ts';
 import type { FileTree } from '../../layer/tree.ts';
+import { applyMeta } from '../../layer/unpack-meta.ts';
 import type { LayerMaterial } from '../backend.ts';
 import type { OverlaySpec, OverlayStyle } from './init-spec.ts';
-import { applyMeta, writeStubs } from './stub-folder.ts';
+import { writeStubs } from './stub-folder.ts';
 import { type MountPoint, planStubs, type StubPlan } from './stub-plan.ts';
 
 /** A layer whose files lie in a folder, in overlay form. */
@@ -54,7 +55,7 @@ export function layOutLayers({ folder, layers, mountPoints, writable, style }: L
   if (lowers.length === 1) lowers.push(emptyFolder(join(folder, 'e')));
   for (const [i, lower] of lowers.entries()) symlinkSync(lower, join(folder, String(i)));
   if (writable) {
-    applyMeta(emptyFolder(upperOf(folder)), root);
+    applyMeta(emptyFolder(upperOf(folder)), root, 'other', 'apply');
     emptyFolder(workOf(folder));
   }
   return { spec: { folder, lowers: lowers.length, writable, style }, tree, stubs };

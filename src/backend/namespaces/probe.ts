@@ -12,7 +12,7 @@ import type { Probe } from '../backend.ts';
 import { namespacesBackend } from './namespaces-backend.ts';
 import { hasSeccompFilter, hasSysAdmin, overlayStyle } from './process-status.ts';
 import { findProgram, type SandboxPrograms } from './programs.ts';
-import { removeTree } from './remove-tree.ts';
+import { removeTree } from '../../sys/remove-tree.ts';
 import { namespaceArguments } from './sandbox-process.ts';
 import { probeUserNamespace } from './userns.ts';
 

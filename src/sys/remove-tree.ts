@@ -1,7 +1,7 @@
 /** Removes a folder and all below it, in turns, so that a large one does not hold up the rest of the process. Names are bytes. */
 import { chmodSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
-import { type ByteString, bytesOf, forFs } from '../../bytes/byte-path.ts';
+import { type ByteString, bytesOf, forFs } from '../bytes/byte-path.ts';
 
 const ENTRIES_PER_TURN = 512;
 

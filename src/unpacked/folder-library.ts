@@ -1,0 +1,222 @@
+/**
+ * The layer library in the cache folder: an index per layer, and an unpacked folder for the layers that a RUN needed.
+ * Both appear under their diffId by one rename when they are complete, so a killed build leaves nothing half done there.
+ */
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type OncePerKey, oncePerKey } from '../async/once-per-key.ts';
+import type { BlobStore } from '../blob/blob.ts';
+import { type BytePath, forFs } from '../bytes/byte-path.ts';
+import { TsbuildError } from '../errors.ts';
+import { type Digest, hexOf } from '../image/digest.ts';
+import type { Layer } from '../image/image.ts';
+import { compressionOf, type ImageFormat } from '../image/media-types.ts';
+import { createIndexBuilder, type IndexBuilder } from '../layer/build-index.ts';
+import type { FileContent } from '../layer/entry.ts';
+import type { LayerIndex } from '../layer/layer-index.ts';
+import type { LayerMaterial } from '../layer/layer-material.ts';
+import { readLayer } from '../layer/read-layer.ts';
+import { sealLayer } from '../layer/seal.ts';
+import { parseIndex, serializeIndex } from '../layer/index-file.ts';
+import { createTarReader } from '../layer/tar/read.ts';
+import type { TarTap } from '../layer/tar-tap.ts';
+import { createUnpacker } from '../layer/unpack.ts';
+import type { Owners } from '../layer/unpack-meta.ts';
+import { removeTree } from '../sys/remove-tree.ts';
+import type { LayerLibrary, LayerNeed, SealedStep } from './layer-library.ts';
+
+export interface FolderLibraryOptions {
+  /** Absolute; indexes and unpacked layers live below it. */
+  readonly cacheFolder: string;
+  /** Absolute; on the same file system; where things are made. */
+  readonly workFolder: string;
+  /** How overlay marks are written here: it depends on who mounts them, so each kind has folders of its own. */
+  readonly style: 'trusted' | 'user';
+  readonly store: BlobStore;
+  readonly owners: Owners;
+}
+
+export function folderLibrary(options: FolderLibraryOptions): LayerLibrary {
+  const { store } = options;
+  const shelves = openShelves(options);
+  const reading = oncePerKey<unknown>();
+  const known = new Map<Digest, LayerIndex>();
+
+  async function read(layer: Layer, need: LayerNeed, signal: AbortSignal): Promise<void> {
+    const { diffId } = layer;
+    // One after the other: the second finds the blob in the store, and perhaps nothing left to do.
+    await once(reading, `${diffId} index`, need === 'folder');
+    await reading.get(`${diffId} ${need}`, async () => {
+      const stored = known.get(diffId) ?? shelves.loadIndex(diffId, contentIn(layer));
+      if (stored !== undefined) known.set(diffId, stored);
+      if (stored !== undefined && (need === 'index' || shelves.hasFolder(diffId))) return;
+      const compression = compressionOf(layer.descriptor.mediaType);
+      if (compression === null) {
+        throw new TsbuildError('IMAGE_INVALID', `layer ${layer.descriptor.digest} has the media type ${layer.descriptor.mediaType}`);
+      }
+      const parts = shelves.begin(contentIn(layer), need);
+      const how = { compression, taps: parts.taps, expectedDiffId: diffId, signal };
+      try {
+        await readLayer(await layer.open(signal), how);
+      } catch (error) {
+        await parts.discard();
+        throw error;
+      }
+      known.set(diffId, await parts.keep(diffId));
+    });
+  }
+
+  /** Files of a layer that is not unpacked yet: unpacked when the first of them is read. */
+  function contentIn(layer: Layer): (path: BytePath) => FileContent {
+    return (path) => ({
+      at: 'deferred',
+      async locate(signal) {
+        await read(layer, 'folder', signal);
+        return { at: 'host', path: hostPath(shelves.folderOf(layer.diffId), path) };
+      },
+    });
+  }
+
+  function materialOf(layer: Layer, index: LayerIndex): LayerMaterial {
+    return {
+      diffId: layer.diffId,
+      index,
+      async folder(signal) {
+        await read(layer, 'folder', signal);
+        return shelves.folderOf(layer.diffId);
+      },
+    };
+  }
+
+  return {
+    async material(layer, need, signal) {
+      await read(layer, need, signal);
+      const index = known.get(layer.diffId);
+      if (index === undefined) throw new Error(`layer ${layer.diffId} was read without an index`);
+      return materialOf(layer, index);
+    },
+
+    async seal(entries, how, signal): Promise<SealedStep> {
+      // The content of a new layer is found through the layer, which is known only afterwards.
+      let sealed: Layer | null = null;
+      const parts = shelves.begin((path) => lateContent(path, () => (sealed === null ? null : contentIn(sealed))), how.need);
+      try {
+        const { descriptor, diffId } = await sealLayer(entries, sealOptions(how.format, [store], parts.taps, signal));
+        const layer: Layer = { descriptor, diffId, open: (own) => store.open(descriptor, own) };
+        sealed = layer;
+        const index = await parts.keep(diffId);
+        known.set(diffId, index);
+        return { layer, material: materialOf(layer, index) };
+      } catch (error) {
+        await parts.discard();
+        throw error;
+      }
+    },
+
+    async place(entries, signal) {
+      const { folder, taps, index } = shelves.beginPlace();
+      const { diffId } = await sealLayer(entries, { ...sealOptions('oci', [], taps, signal), compression: 'none' });
+      return { diffId, index: index(), folder: () => Promise.resolve(folder) };
+    },
+  };
+}
+
+function sealOptions(format: ImageFormat, sinks: readonly BlobStore[], taps: readonly TarTap[], signal: AbortSignal) {
+  return { sinks, format, compression: 'gzip', level: undefined, taps, mtime: 'seconds', signal } as const;
+}
+
+function lateContent(path: BytePath, find: () => ((path: BytePath) => FileContent) | null): FileContent {
+  return {
+    at: 'deferred',
+    async locate(signal) {
+      const content = find()?.(path);
+      if (content?.at !== 'deferred') throw new Error('a file of a layer was asked for before the layer was sealed');
+      return content.locate(signal);
+    },
+  };
+}
+
+/** Waits for work of this key if it is under way; its failure is its own caller's. */
+async function once(running: OncePerKey<unknown>, key: string, wanted: boolean): Promise<void> {
+  if (wanted) await running.pending(key)?.catch(() => undefined);
+}
+
+function hostPath(folder: string, path: BytePath): string | Buffer {
+  const inside = forFs(path);
+  return typeof inside === 'string' ? join(folder, inside) : Buffer.concat([Buffer.from(`${folder}/`), inside]);
+}
+
+/** What one pass over a layer makes: taps that fill it, and one of two ends. */
+interface Parts {
+  readonly taps: readonly TarTap[];
+  /** Puts it under its name; somebody else's that came first is as good. */
+  keep(diffId: Digest): Promise<LayerIndex>;
+  discard(): Promise<void>;
+}
+
+function openShelves({ cacheFolder, workFolder, style, owners }: FolderLibraryOptions) {
+  const indexes = join(cacheFolder, 'indexes');
+  const folders = join(cacheFolder, 'layers', style);
+  mkdirSync(indexes, { recursive: true });
+  mkdirSync(folders, { recursive: true });
+  let made = 0;
+  const indexPath = (diffId: Digest): string => join(indexes, hexOf(diffId));
+  const folderOf = (diffId: Digest): string => join(folders, hexOf(diffId));
+  const newFolder = (): string => {
+    const folder = join(workFolder, `unpack-${made++}`);
+    mkdirSync(folder);
+    return folder;
+  };
+  const unpackInto = (folder: string): TarTap => createTarReader(createUnpacker({ folder, style, owners }));
+
+  return {
+    folderOf,
+    hasFolder: (diffId: Digest): boolean => existsSync(folderOf(diffId)),
+
+    /** undefined: there is none, or none that this version can read. */
+    loadIndex(diffId: Digest, contentOf: (path: BytePath) => FileContent): LayerIndex | undefined {
+      let bytes: Buffer;
+      try {
+        bytes = readFileSync(indexPath(diffId));
+      } catch {
+        return undefined;
+      }
+      return parseIndex(bytes, contentOf);
+    },
+
+    begin(contentOf: (path: BytePath) => FileContent, need: LayerNeed): Parts {
+      const builder: IndexBuilder = createIndexBuilder(contentOf);
+      const folder = need === 'folder' ? newFolder() : null;
+      return {
+        taps: [createTarReader(builder), ...(folder === null ? [] : [unpackInto(folder)])],
+        async keep(diffId) {
+          const index = builder.index();
+          const temporary = join(workFolder, `index-${made++}`);
+          writeFileSync(temporary, serializeIndex(index));
+          renameSync(temporary, indexPath(diffId));
+          if (folder !== null) await moveFolder(folder, folderOf(diffId));
+          return index;
+        },
+        async discard() {
+          if (folder !== null) await removeTree(folder);
+        },
+      };
+    },
+
+    beginPlace(): { readonly folder: string; readonly taps: readonly TarTap[]; index(): LayerIndex } {
+      const folder = newFolder();
+      const builder = createIndexBuilder((path) => ({ at: 'host', path: hostPath(folder, path) }));
+      return { folder, taps: [createTarReader(builder), unpackInto(folder)], index: () => builder.index() };
+    },
+  };
+}
+
+async function moveFolder(from: string, to: string): Promise<void> {
+  try {
+    renameSync(from, to);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
+    await removeTree(from);
+  }
+}
