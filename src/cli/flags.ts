@@ -86,7 +86,7 @@ export const FLAGS = [
     kind: 'value',
     value: 'folder',
     group: 'Build',
-    help: 'Where pulled layers and caches of RUN --mount=type=cache are kept. Default: a folder of this user.',
+    help: 'Where pulled layers and caches of RUN --mount=type=cache are kept. Default: ~/.cache/tsbuild ($XDG_CACHE_HOME/tsbuild).',
   },
   {
     name: 'ignore-path',

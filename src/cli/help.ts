@@ -49,7 +49,7 @@ export function flagsTable(): string {
     const value = flag.kind === 'boolean' ? '' : ` <${flag.value ?? 'value'}>`;
     const short = flag.short === undefined ? '' : `, \`-${flag.short}\``;
     const choices = flag.choices === undefined ? '' : ` One of ${flag.choices.join(', ')}.`;
-    const standard = flag.default === undefined ? '' : ` Default: ${flag.default}.`;
+    const standard = flag.default === undefined ? '' : ` Default: ${flag.default}`;
     return `| \`--${flag.name}${value}\`${short} | ${flag.help}${choices}${standard} |`;
   });
   return ['| flag | meaning |', '|---|---|', ...rows].join('\n');

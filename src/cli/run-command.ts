@@ -11,14 +11,11 @@ import { collectProblems } from './problems.ts';
 import { resolveReport } from './resolve-report.ts';
 import { VERSION } from './version.ts';
 
-/**
- * Resolves when the image and the result files are everywhere they should be; `exitCode` when another process (this program
- * again, inside a user namespace) has done it all, telling included. Rejects with what stopped it.
- */
+/** Resolves when the image and the result files are everywhere they should be. Rejects with what stopped it. */
 export type RunBuild = (
   options: BuildOptions,
   context: { readonly report: Report; readonly signal: AbortSignal },
-) => Promise<{ readonly published: readonly Published[] } | { readonly exitCode: number }>;
+) => Promise<{ readonly published: readonly Published[] }>;
 
 export interface CommandWorld extends CommandLineWorld {
   readonly signal: AbortSignal;
@@ -32,8 +29,7 @@ export interface CommandWorld extends CommandLineWorld {
   readonly runBuild: RunBuild;
 }
 
-/** A number: the exit code of the process that built. */
-export type ExitKind = 'built' | 'failed' | 'usage' | 'cancelled' | number;
+export type ExitKind = 'built' | 'failed' | 'usage' | 'cancelled';
 
 /** Never rejects: whatever goes wrong is told on stderr and in the result. A number is the exit code of `runElsewhere`. */
 export async function runCommand(argv: readonly string[], world: CommandWorld): Promise<ExitKind | number> {
@@ -52,16 +48,18 @@ export async function runCommand(argv: readonly string[], world: CommandWorld): 
     world.writeResult(helpText(world.columns));
     return 'built';
   }
-  return (await world.runElsewhere()) ?? runBuildCommand(line.options, world);
+  return runBuildCommand(line.options, world);
 }
 
-async function runBuildCommand(options: BuildOptions, world: CommandWorld): Promise<ExitKind> {
+async function runBuildCommand(options: BuildOptions, world: CommandWorld): Promise<ExitKind | number> {
   const reporter = await createReporter(options.report, world.report);
   try {
-    const result = await world.runBuild(options, { report: reporter.report, signal: world.signal });
-    if ('exitCode' in result) return result.exitCode;
+    const elsewhere = await world.runElsewhere();
+    // The other process has told everything.
+    if (elsewhere !== null) return elsewhere;
+    const { published } = await world.runBuild(options, { report: reporter.report, signal: world.signal });
     reporter.finish({ kind: 'built' });
-    world.writeResult(resultLines(options, result.published));
+    world.writeResult(resultLines(options, published));
     return 'built';
   } catch (error) {
     if (world.signal.aborted) {

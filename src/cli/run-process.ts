@@ -35,7 +35,6 @@ export async function runProcess(argv: readonly string[], initPath: string): Pro
     runBuild: async (options, context) => (await import('./wire.ts')).runBuild(options, { ...context, initPath }),
   });
   if (typeof code === 'number') return code;
-  if (typeof code === 'number') return code;
   return code === 'cancelled' ? EXIT_CODE[received.first?.name ?? 'SIGINT'] : EXIT_CODE[code];
 }
 

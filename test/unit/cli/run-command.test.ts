@@ -19,7 +19,8 @@ async function run(
   argv: readonly string[],
   runBuild: RunBuild,
   signal = new AbortController().signal,
-): Promise<{ exit: ExitKind; out: string; err: string }> {
+  runElsewhere: CommandWorld['runElsewhere'] = async () => null,
+): Promise<{ exit: ExitKind | number; out: string; err: string }> {
   let [out, err] = ['', ''];
   const world: CommandWorld = {
     env: {},
@@ -39,6 +40,7 @@ async function run(
     writeResult: (text) => {
       out += text;
     },
+    runElsewhere,
     runBuild,
   };
   const exit = await runCommand(['--context=.', ...argv], world);
@@ -67,7 +69,8 @@ test('an image that went into a file only tells its digest', async () => {
 });
 
 test('when another process did the build, its exit code is ours and nothing is told twice', async () => {
-  expect(await run(['--no-push'], async () => ({ exitCode: 7 }))).toEqual({ exit: 7, out: '', err: '' });
+  const elsewhere = async (): Promise<number> => 7;
+  expect(await run(['--no-push'], never, undefined, elsewhere)).toEqual({ exit: 7, out: '', err: '' });
 });
 
 test('a failed build tells the place in the Dockerfile and leaves stdout empty', async () => {
@@ -107,6 +110,10 @@ test('a bug is called one', async () => {
   const { exit, err } = await run(['--no-push'], () => Promise.reject(new TypeError('x is undefined')));
   expect(exit).toBe('failed');
   expect(err).toContain('error: this is a bug in tsbuild: x is undefined\n  hint: please report it');
+});
+
+test('a wrong command line is told here, not by another process', async () => {
+  expect((await run(['--oops'], never, undefined, () => Promise.reject(new Error('must not be called')))).exit).toBe('usage');
 });
 
 test('help and version go to stdout', async () => {
