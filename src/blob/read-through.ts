@@ -91,7 +91,8 @@ export function readThrough(store: DiskStore): ReadThrough {
         if (file !== null) return follow(running, file, signal);
         leave(running);
       } catch (error) {
-        if (!signal.aborted) leave(running);
+        signal.throwIfAborted();
+        leave(running);
         throw error;
       } finally {
         signal.removeEventListener('abort', onAbort);
