@@ -3,7 +3,7 @@
  * instead of stopping at the first; what the values mean is checked in parse-command-line.ts.
  */
 import { Command, Option } from 'commander';
-import { nearest } from '../dockerfile/nearest.ts';
+import { nearest } from '../words/nearest.ts';
 import { FLAGS, type Flag, type FlagName } from './flags.ts';
 import { UNSUPPORTED_KANIKO_FLAGS } from './kaniko-flags.ts';
 import { type FlagShape, normalizeArguments } from './normalize-arguments.ts';

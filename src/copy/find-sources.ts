@@ -4,7 +4,7 @@ import { TsbuildError } from '../errors.ts';
 import type { FileTree } from '../layer/tree.ts';
 import { crossesFolders, type GoMatcher, goMatcher, hasWildcard, unescapeGlob } from '../patterns/go-match.ts';
 import type { CopyInput } from './copy.ts';
-import { nearestNames } from './nearest.ts';
+import { nearestNames } from '../words/nearest.ts';
 import { resolvePath } from './resolve.ts';
 
 export type TreeInput = Extract<CopyInput, { kind: 'tree' }>;

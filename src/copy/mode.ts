@@ -8,7 +8,7 @@ import type { ModeRule } from './copy.ts';
 type ModeChange = { readonly kind: 'octal'; readonly mode: number } | { readonly kind: 'symbolic'; readonly text: string };
 
 const MADE_FOLDERS = 0o755;
-const CLAUSE = /^([ugoa]*)((?:[-+=](?:[rwxXst]*|[ugo]))+)$/;
+const CLAUSE = /^([ugoa]*)((?:[-+=](?:[ugo]|[rwxXst]*))+)$/;
 
 /** Throws COPY_FAILED when a symbolic text is none. */
 export function modeChange(change: ModeChange): ModeRule {
@@ -29,10 +29,10 @@ function readClause(clause: string, whole: string): Clause {
       hint: 'give octal digits up to 07777, or changes like u=rwX,go=rX',
     });
   }
-  const steps = [...actions.matchAll(/([-+=])([rwxXst]*|[ugo])/g)].map(([, operator, what]) => ({ operator, what: what ?? '' }));
+  const steps = [...actions.matchAll(/([-+=])([ugo]|[rwxXst]*)/g)].map(([, operator, what]) => ({ operator, what: what ?? '' }));
   const everyone = who === '' || who.includes('a');
   const classes = { u: everyone || who.includes('u'), g: everyone || who.includes('g'), o: everyone || who.includes('o') };
-  const affected = (classes.u ? 0o4700 : 0) | (classes.g ? 0o2070 : 0) | (classes.o ? 0o007 : 0) | (everyone ? 0o1000 : 0);
+  const affected = (classes.u ? 0o4700 : 0) | (classes.g ? 0o2070 : 0) | (classes.o ? 0o1007 : 0);
   return (mode, type) =>
     steps.reduce((current, { operator, what }) => {
       const bits = bitsOf(what, current, type) & affected;

@@ -4,7 +4,7 @@
  */
 import { TsbuildError } from '../errors.ts';
 import type { Owner } from './copy.ts';
-import { nearestNames } from './nearest.ts';
+import { nearestNames } from '../words/nearest.ts';
 
 /** Bytes of a file of the image, symlinks followed; undefined when it has none. */
 export type ReadFile = (path: string) => Uint8Array | undefined;
@@ -47,7 +47,7 @@ export function resolveUser(spec: string, readFile: ReadFile): ResolvedUser {
   const id = numberOf(user, spec);
   const account = user === '' ? userById(0, readFile) : id === null ? requireUser(user, readFile) : userById(id, readFile);
   const uid = id ?? account?.uid ?? 0;
-  const home = account?.home ?? (uid === 0 ? '/root' : '/');
+  const home = account?.home ?? '/';
   if (group !== null) return { uid, gid: groupId(group, spec, readFile), groups: [], home };
   return { uid, gid: account?.gid ?? 0, groups: account === undefined ? [] : groupsOf(account.name, readFile), home };
 }

@@ -5,7 +5,7 @@
  */
 import type { Fault } from './findings.ts';
 import type { Flag, Keyword } from './instruction.ts';
-import { nearest } from './nearest.ts';
+import { nearest } from '../words/nearest.ts';
 import { shown } from './visible.ts';
 import { isSpace, skipSpaces } from './whitespace.ts';
 

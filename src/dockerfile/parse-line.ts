@@ -7,7 +7,7 @@ import { flagFault, flagOf, scanFlagWords } from './flags.ts';
 import type { Flag, Keyword } from './instruction.ts';
 import { readArgumentForm } from './json-form.ts';
 import { KEYWORDS, keywordOf } from './keywords.ts';
-import { nearest } from './nearest.ts';
+import { nearest } from '../words/nearest.ts';
 import { shown } from './visible.ts';
 import { isBlank, skipSpaces } from './whitespace.ts';
 

@@ -4,7 +4,7 @@
  */
 import { expandWord } from '../dockerfile/expand.ts';
 import type { Instruction, Scope } from '../dockerfile/instruction.ts';
-import { nearest } from '../dockerfile/nearest.ts';
+import { nearest } from '../words/nearest.ts';
 import { splitFields } from '../dockerfile/pairs.ts';
 import { formatPlatform, type Platform, parsePlatform } from '../image/platform.ts';
 import { semanticError } from './faults.ts';

@@ -2,7 +2,7 @@
  * `RUN --mount`: from the flag's text to a Mount with its defaults. Values are expanded, `from` is not; `type` may stand
  * anywhere. Mounting is the backend's. Reference: BuildKit instructions/commands_runmount.go, docs of RUN --mount.
  */
-import { nearest } from '../dockerfile/nearest.ts';
+import { nearest } from '../words/nearest.ts';
 import { parseCsvRecord } from './csv.ts';
 import { notSupported, semanticError } from './faults.ts';
 import type { Mount, Origin } from './plan.ts';

@@ -1,5 +1,5 @@
 /** Hints for a name that is not known: the nearest one that is, else all of them. */
-import { nearest } from '../dockerfile/nearest.ts';
+import { nearest } from '../words/nearest.ts';
 
 /** `what` names the list, as in "the stages are". Undefined when nothing is known. */
 export function suggest(name: string, known: readonly string[], what: string): string | undefined {

@@ -3,7 +3,7 @@
  * are their interface files, and only src/cli/wire.ts (and the demo and tests) may name what stands behind them.
  */
 const RANKS = [
-  ['bytes', 'stream', 'async'],
+  ['bytes', 'stream', 'async', 'words'],
   ['image', 'sys'],
   ['blob'],
   ['dockerfile', 'layer', 'patterns', 'registry'],

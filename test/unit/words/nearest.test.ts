@@ -1,7 +1,7 @@
 /** "Did you mean". */
 import { describe, expect, test } from 'vitest';
 import { KEYWORDS } from '../../../src/dockerfile/keywords.ts';
-import { nearest } from '../../../src/dockerfile/nearest.ts';
+import { nearest } from '../../../src/words/nearest.ts';
 
 describe('the nearest word', () => {
   test.each([

@@ -26,6 +26,21 @@ export function nearest<T extends string>(word: string, candidates: Iterable<T>)
   return best;
 }
 
+/** Up to three of `names` that differ from `name` by few edits or only by case, nearest first; never `name` itself. */
+export function nearestNames(name: string, names: Iterable<string>): string[] {
+  const limit = Math.max(1, Math.floor(name.length / 3));
+  const scored: { readonly name: string; readonly changes: number }[] = [];
+  for (const candidate of names) {
+    if (candidate === name || Math.abs(candidate.length - name.length) > limit) continue;
+    const changes = distance(name.toLowerCase(), candidate.toLowerCase());
+    if (changes <= limit) scored.push({ name: candidate, changes });
+  }
+  return scored
+    .sort((a, b) => a.changes - b.changes || (a.name < b.name ? -1 : 1))
+    .slice(0, 3)
+    .map((one) => one.name);
+}
+
 /** Optimal string alignment distance: insertions, deletions, replacements and swaps of neighbours. */
 function distance(a: string, b: string): number {
   let beforeLast: number[] = [];
