@@ -2,13 +2,15 @@
  * An OCI image layout folder. Other images that it holds stay; one of the same name is replaced. index.json is written
  * last and by a rename, so readers see the image whole or not at all. Spec: OCI image-spec image-layout.md.
  */
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { verifier } from '../blob/verify.ts';
 import { TsbuildError } from '../errors.ts';
 import { assembleImage, type Document, isForeignLayer } from '../image/assemble.ts';
 import { hexOf } from '../image/digest.ts';
-import type { Image, Layer } from '../image/image.ts';
+import type { Descriptor, Image, Layer } from '../image/image.ts';
 import { isObject, type JsonObject, parseJsonObject } from '../image/json.ts';
 import { OCI_INDEX } from '../image/media-types.ts';
 import { formatReference, type Reference, withDefaultTag } from '../image/reference.ts';
@@ -32,13 +34,12 @@ export function ociLayoutSink({ folder, references }: OciLayoutSinkOptions): Ima
   const copying = new Map<string, Promise<void>>();
 
   const store = (blob: Pick<Layer, 'descriptor' | 'open'>, signal: AbortSignal): Promise<void> => {
-    const { digest, size } = blob.descriptor;
-    const path = join(blobs, hexOf(digest));
+    const path = join(blobs, hexOf(blob.descriptor.digest));
     const known = copying.get(path);
     if (known !== undefined) return known;
     const copy = async (): Promise<void> => {
       await prepareFolder(blobs);
-      if ((await sizeOf(path)) !== size) await writeAtomically(path, await blob.open(signal), signal);
+      if (!(await isWhole(path, blob.descriptor))) await writeAtomically(path, await blob.open(signal), signal);
     };
     const done = copy();
     // `write` awaits it; until then nobody does.
@@ -121,7 +122,14 @@ async function writeJson(path: string, value: object, signal: AbortSignal): Prom
   await writeAtomically(path, Readable.from([Buffer.from(JSON.stringify(value))], { objectMode: false }), signal);
 }
 
-async function sizeOf(path: string): Promise<number | null> {
-  const found = await stat(path).catch(() => null);
-  return found === null ? null : found.size;
+/** What an earlier build left is believed only after it was read. */
+async function isWhole(path: string, descriptor: Descriptor): Promise<boolean> {
+  const check = verifier(descriptor, `in ${path}`);
+  try {
+    for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) check.update(chunk as Buffer);
+    check.finish();
+    return true;
+  } catch {
+    return false;
+  }
 }

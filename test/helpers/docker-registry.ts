@@ -1,5 +1,5 @@
 /** Debian's docker-registry on a free port of 127.0.0.1, with a folder of its own. Ended by its process id. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -14,8 +14,6 @@ export interface DockerRegistryOptions {
   /** Asked for as HTTP basic authentication; none: everybody may do everything. */
   readonly login?: { readonly username: string; readonly bcryptHash: string };
 }
-
-export const hasDockerRegistry = spawnSync('docker-registry', ['--version']).status === 0;
 
 const START_LIMIT_MS = 15_000;
 
