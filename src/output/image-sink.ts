@@ -18,4 +18,3 @@ export interface ImageSink {
   /** Everything that is not there yet, manifest last. */
   write(image: Image, signal: AbortSignal): Promise<Published>;
 }
-

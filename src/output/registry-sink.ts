@@ -2,7 +2,7 @@
  * Pushes an image under one name. Layers go as soon as they are known, the manifest last, so the name never points to an
  * image that is not whole. What the registry has already, or can mount, is not sent.
  */
-import { isForeignLayer, assembleImage } from '../image/assemble.ts';
+import { assembleImage, isForeignLayer } from '../image/assemble.ts';
 import type { Digest } from '../image/digest.ts';
 import type { Layer } from '../image/image.ts';
 import { formatReference, type Reference, withDefaultTag } from '../image/reference.ts';

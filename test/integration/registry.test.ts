@@ -11,6 +11,7 @@ import { registrySource } from '../../src/base-image/registry-source.ts';
 import type { Transfer } from '../../src/blob/blob.ts';
 import { diskStore } from '../../src/blob/disk-store.ts';
 import { digestOf } from '../../src/image/digest.ts';
+import type { Layer } from '../../src/image/image.ts';
 import type { ImageFormat } from '../../src/image/media-types.ts';
 import { parseReference } from '../../src/image/reference.ts';
 import { registrySink } from '../../src/output/registry-sink.ts';
@@ -204,7 +205,8 @@ describe.skipIf(reason !== undefined)(`an open registry${because}`, () => {
     const client = newClient();
     const base = await registrySource({ client, store: await newStore() }).resolve(`${registry.host}/foreign:x`, AMD64, never);
     const chunks: Buffer[] = [];
-    for await (const chunk of (await base.layers[0]?.open(never)) as Readable) chunks.push(chunk as Buffer);
+    const [layer] = base.layers as [Layer];
+    for await (const chunk of await layer.open(never)) chunks.push(chunk as Buffer);
     expect(execFileSync('tar', ['-xzOf', '-', './f'], { input: Buffer.concat(chunks), encoding: 'utf8' })).toBe('hello\n');
     client.close();
   });

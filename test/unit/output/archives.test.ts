@@ -12,8 +12,8 @@ import { layerMediaType } from '../../../src/image/media-types.ts';
 import { parseReference } from '../../../src/image/reference.ts';
 import { dockerTarSink } from '../../../src/output/docker-tar-sink.ts';
 import { ociLayoutSink } from '../../../src/output/oci-layout-sink.ts';
-import { missing } from '../../helpers/tools.ts';
 import { testImage, testLayer } from '../../helpers/test-image.ts';
+import { missing } from '../../helpers/tools.ts';
 
 const never = new AbortController().signal;
 const noSkopeo = missing(['skopeo']);

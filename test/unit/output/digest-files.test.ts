@@ -2,11 +2,11 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileS
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { assembleImage } from '../../../src/image/assemble.ts';
 import { digestOf } from '../../../src/image/digest.ts';
 import { parseReference } from '../../../src/image/reference.ts';
 import { writeDigestFiles } from '../../../src/output/digest-files.ts';
 import { digestSink } from '../../../src/output/digest-sink.ts';
-import { assembleImage } from '../../../src/image/assemble.ts';
 import { testImage, testLayer } from '../../helpers/test-image.ts';
 
 const DIGEST = digestOf('x');

@@ -6,7 +6,7 @@ import { OCI_MANIFEST } from '../../../src/image/media-types.ts';
 import { parseReference } from '../../../src/image/reference.ts';
 import { createRegistryClient } from '../../../src/registry/create-client.ts';
 import type { Credential } from '../../../src/registry/credential.ts';
-import { RegistryError } from '../../../src/registry/registry-error.ts';
+import type { RegistryError } from '../../../src/registry/registry-error.ts';
 import type { RegistryOptions } from '../../../src/registry/registry-options.ts';
 import { type Answer, type FaultRegistry, faultRegistry, registryOptions, sendJson } from '../../helpers/fault-registry.ts';
 import { sha256Of } from '../../helpers/test-image.ts';

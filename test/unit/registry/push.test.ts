@@ -21,9 +21,7 @@ function blob() {
   return { state, blob: { descriptor, open } };
 }
 
-interface Intercept {
-  (request: Seen, response: ServerResponse): boolean;
-}
+type Intercept = (request: Seen, response: ServerResponse) => boolean;
 
 /** Takes blobs as the specification says, with relative locations that change each time; `intercept` returns true when it answered. */
 async function takingRegistry(intercept: Intercept = () => false): Promise<FaultRegistry & { readonly blobs: Map<string, Buffer> }> {
