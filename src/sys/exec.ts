@@ -7,6 +7,7 @@ const execve = libcFunction('int execve(const char *path, const char **argv, con
 const sigaction = libcFunction('int sigaction(int signal, const void *action, void *old)');
 const sigprocmask = libcFunction('int sigprocmask(int how, const void *set, void *old)');
 const fcntl = libcFunction('int fcntl(int fd, int command, long argument)');
+const dup2 = libcFunction('int dup2(int from, int to)');
 const setsid = libcFunction('int setsid(void)');
 const pipe2 = libcFunction('int pipe2(void *fds, int flags)');
 
@@ -56,6 +57,11 @@ function markEachCloseOnExec(): void {
     const result = fcntl(fd, F_SETFD, FD_CLOEXEC);
     if (result !== -EBADF) checked(result, 'fcntl');
   }
+}
+
+/** What is written to stderr goes where stdout goes from now on. */
+export function joinStderrToStdout(): void {
+  checked(dup2(1, 2), 'dup2');
 }
 
 /** This process leads a new session: no terminal's signals or input injection reach it. */

@@ -5,7 +5,7 @@
  */
 import { fchownSync, mkdirSync, readFileSync, writeSync } from 'node:fs';
 import { dieWithParent, limitBoundingSet, limitCapabilities, setIds } from '../../sys/credentials.ts';
-import { keepOnlyStandardStreams, resetSignals, startSession } from '../../sys/exec.ts';
+import { joinStderrToStdout, keepOnlyStandardStreams, resetSignals, startSession } from '../../sys/exec.ts';
 import { pivotRoot, unmountDetached } from '../../sys/mount.ts';
 import { enterLoopbackNetwork, setHostname } from '../../sys/network.ts';
 import { INIT_FDS, type InitReport, type InitSpec } from './init-spec.ts';
@@ -46,6 +46,8 @@ function prepare(spec: InitSpec): void {
     mkdirSync(spec.cwd, { recursive: true });
     process.chdir(spec.cwd);
   });
+  // Until here stderr was for messages of unshare, Node and init.
+  step('join stderr to stdout', joinStderrToStdout);
   // A user that is not root may open /dev/stdout again only when the pipe is its own.
   step('hand over the output', () => fchownSync(1, spec.user.uid, spec.user.gid));
   step('limit the capability bounding set', () => limitBoundingSet(CAPABILITIES));

@@ -7,12 +7,12 @@ import { closeSync, constants, mkdirSync, mkdtempSync, openSync, statfsSync } fr
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { tryFileSystem } from '../../sys/mount.ts';
+import { removeTree } from '../../sys/remove-tree.ts';
 import { knowsSyscalls } from '../../sys/syscalls.ts';
 import type { Probe } from '../backend.ts';
 import { namespacesBackend } from './namespaces-backend.ts';
 import { hasSeccompFilter, hasSysAdmin, overlayStyle } from './process-status.ts';
 import { findProgram, type SandboxPrograms } from './programs.ts';
-import { removeTree } from '../../sys/remove-tree.ts';
 import { namespaceArguments } from './sandbox-process.ts';
 import { probeUserNamespace } from './userns.ts';
 

@@ -6,11 +6,11 @@
 import { mkdirSync, mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LayerEntry } from '../../layer/entry.ts';
+import { removeTree } from '../../sys/remove-tree.ts';
 import type { LayerMaterial, Rootfs, RunSpec } from '../backend.ts';
 import type { InitSpec, OverlayStyle } from './init-spec.ts';
 import { layOutLayers, type UnpackedLayer, unpacked, upperOf } from './overlay-folder.ts';
 import type { SandboxPrograms } from './programs.ts';
-import { removeTree } from '../../sys/remove-tree.ts';
 import { setupFailed } from './run-errors.ts';
 import { prepareMounts } from './run-mounts.ts';
 import { type SandboxProcess, startSandbox } from './sandbox-process.ts';

@@ -1,5 +1,5 @@
 /** Translates a RUN's mounts for init.ts: /proc and its like added, overlays laid out, in the order of their targets. */
-import { mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { bytesOf, compareBytes } from '../../bytes/byte-path.ts';
 import { stackTree } from '../../layer/stack-tree.ts';
@@ -26,8 +26,8 @@ export interface MountFolder {
 export async function prepareMounts(spec: Pick<RunSpec, 'mounts' | 'hostname'>, where: MountFolder): Promise<PreparedMount[]> {
   const files = join(where.folder, 'etc');
   mkdirSync(files);
-  writeFileSync(join(files, 'resolv.conf'), resolvConf(), { mode: 0o644 });
-  writeFileSync(join(files, 'hosts'), hostsFile(spec.hostname), { mode: 0o644 });
+  writeReadable(join(files, 'resolv.conf'), resolvConf());
+  writeReadable(join(files, 'hosts'), hostsFile(spec.hostname));
   const standard: InitMount[] = [
     { type: 'proc', target: '/proc' },
     { type: 'sys', target: '/sys' },
@@ -38,6 +38,12 @@ export async function prepareMounts(spec: Pick<RunSpec, 'mounts' | 'hostname'>, 
   const prepared = standard.map((init) => ({ point: pointOf(init.target, init.type === 'bind' ? 'file' : 'dir'), init }));
   for (const [i, mount] of spec.mounts.entries()) prepared.push(await prepare(mount, i, where));
   return prepared.sort((a, b) => compareBytes(a.point.target, b.point.target));
+}
+
+/** For every user of the rootfs, whatever the umask of this process is. */
+function writeReadable(path: string, text: string): void {
+  writeFileSync(path, text);
+  chmodSync(path, 0o644);
 }
 
 function pointOf(target: string, type: 'dir' | 'file'): MountPoint {

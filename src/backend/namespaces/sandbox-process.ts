@@ -33,7 +33,9 @@ export function startSandbox(programs: SandboxPrograms, folder: string): Sandbox
   const { readEnd, writeEnd } = openPipe();
   const child = spawnTree(programs, folder, writeEnd);
   closeSync(writeEnd);
-  const output = outputOf(readEnd);
+  const output = new Socket({ fd: readEnd, readable: true, writable: false });
+  const outputEnded = ended(output);
+  const messages = textOf(child.stderr as Readable);
   const reports = reportsOf(child.stdio[INIT_FDS.report] as Readable);
   const exit = exitOf(child);
   const input = child.stdio[INIT_FDS.spec] as Writable;
@@ -46,14 +48,12 @@ export function startSandbox(programs: SandboxPrograms, folder: string): Sandbox
       signal.addEventListener('abort', abort, { once: true });
       try {
         if (signal.aborted) abort();
-        reports.onExecuting(() => {
-          output.passTo(onOutput);
-          started();
-        });
+        output.on('data', onOutput);
+        reports.onExecuting(started);
         input.end(JSON.stringify(spec));
-        const [status] = await Promise.all([exit, output.ended, reports.ended]);
+        const [status, said] = await Promise.all([exit, messages, outputEnded, reports.ended]);
         signal.throwIfAborted();
-        return outcome(status, reports.all(), output.held());
+        return outcome(status, reports.all(), said);
       } finally {
         signal.removeEventListener('abort', abort);
       }
@@ -61,7 +61,8 @@ export function startSandbox(programs: SandboxPrograms, folder: string): Sandbox
     async cancel() {
       // Init takes an empty spec as its leave.
       input.end();
-      await Promise.all([exit.catch(ignore), output.ended]);
+      output.resume();
+      await Promise.all([exit.catch(ignore), outputEnded]);
     },
   };
 }
@@ -78,20 +79,28 @@ function spawnTree({ setpriv, unshare, node, init }: SandboxPrograms, folder: st
     cwd: folder,
     // What Node itself may need to start. The command gets exactly its own environment.
     env: libraries === undefined ? {} : { LD_LIBRARY_PATH: libraries },
-    stdio: ['ignore', writeEnd, writeEnd, 'pipe', 'pipe'],
+    // stdout is that of the command; stderr, until init joins it, takes the messages of everything before.
+    stdio: ['ignore', writeEnd, 'pipe', 'pipe', 'pipe'],
     // Ctrl-C at the terminal reaches tsbuild alone, which then ends this tree.
     detached: true,
   });
 }
 
-function outcome(status: ExitStatus, reports: readonly InitReport[], printed: string): ExitStatus {
+/** `said`: the messages of setpriv, unshare and Node. */
+function outcome(status: ExitStatus, reports: readonly InitReport[], said: string): ExitStatus {
   const last = reports.at(-1);
-  if (last?.kind === 'executing') return status;
+  if (last?.kind === 'executing') return said.includes(UNSHARE_ON_SIGKILL) ? { kind: 'signal', signal: 'SIGKILL' } : status;
   if (last?.kind === 'setup') throw setupFailed(last.what, last.why, last.code);
   if (last?.kind === 'exec') throw executionError(last);
   const how = status.kind === 'code' ? `exit code ${status.code}` : status.signal;
-  throw setupFailed('start the sandbox', `${printed.trim() === '' ? 'no message' : printed.trim()} (${how})`, null);
+  throw setupFailed('start the sandbox', `${said.trim() === '' ? 'no message' : said.trim()} (${how})`, null);
 }
+
+/**
+ * unshare ends by the signal that ended its child, but up to util-linux 2.39 it fails to do so for SIGKILL, which is what
+ * the kernel sends when memory runs out; it says this then, and exits with 1. No language: its environment is empty.
+ */
+const UNSHARE_ON_SIGKILL = 'sigprocmask unblock failed';
 
 function exitOf(child: ChildProcess): Promise<ExitStatus> {
   const exit = new Promise<ExitStatus>((resolve, reject) => {
@@ -103,32 +112,20 @@ function exitOf(child: ChildProcess): Promise<ExitStatus> {
   return exit;
 }
 
-interface Output {
-  /** Hands on what came so far and what comes. */
-  passTo(onOutput: (chunk: Uint8Array) => void): void;
-  /** What came while nobody listened: the messages of setpriv, unshare and Node. */
-  held(): string;
-  readonly ended: Promise<void>;
+async function textOf(stream: Readable): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of stream) chunks.push(chunk as Uint8Array);
+  return Buffer.concat(chunks).toString('utf8');
 }
 
-function outputOf(readEnd: number): Output {
-  const socket = new Socket({ fd: readEnd, readable: true, writable: false });
-  const held: Uint8Array[] = [];
-  let deliver = (chunk: Uint8Array): void => void held.push(chunk);
-  socket.on('data', (chunk: Uint8Array) => deliver(chunk));
-  const ended = new Promise<void>((resolve, reject) => {
+/** Rejections are for whoever awaits it; nobody may. */
+function ended(socket: Socket): Promise<void> {
+  const promise = new Promise<void>((resolve, reject) => {
     socket.once('close', () => resolve());
     socket.once('error', reject);
   });
-  ended.catch(ignore);
-  return {
-    passTo(onOutput) {
-      for (const chunk of held.splice(0)) onOutput(chunk);
-      deliver = onOutput;
-    },
-    held: () => Buffer.concat(held).toString('utf8'),
-    ended,
-  };
+  promise.catch(ignore);
+  return promise;
 }
 
 interface Reports {

@@ -1,0 +1,35 @@
+/** Bundles parts of the namespaces backend that run as processes of their own, somewhere from where koffi can be loaded. */
+import { mkdtempSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { buildSync } from 'esbuild';
+
+const repository = fileURLToPath(new URL('../..', import.meta.url));
+
+/** A temporary folder, for the caller to remove, in which bundles find node_modules. */
+export function bundleFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'tsbuild-bundle-'));
+  symlinkSync(join(repository, 'node_modules'), join(folder, 'node_modules'));
+  return folder;
+}
+
+/** Bundles a source file (path in the repository) as package.json's build script does. Returns the bundle's path. */
+export function bundle(folder: string, source: string, name: string): string {
+  const outfile = join(folder, name);
+  buildSync({
+    entryPoints: [join(repository, source)],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    external: ['koffi'],
+    logLevel: 'warning',
+  });
+  return outfile;
+}
+
+export function bundleInit(folder: string): string {
+  return bundle(folder, 'src/backend/namespaces/init.ts', 'init.mjs');
+}

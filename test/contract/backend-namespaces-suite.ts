@@ -1,0 +1,231 @@
+/** What only the namespaces rung promises: what a RUN must not be able to do, and that nothing of it outlives tsbuild. */
+import { spawn } from 'node:child_process';
+import {
+  chmodSync,
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Backend, Rootfs } from '../../src/backend/backend.ts';
+import { overlayStyle } from '../../src/backend/namespaces/process-status.ts';
+import { bundle } from './backend-bundle.ts';
+import { changesOf, folderLayer, makeBusyboxRoot, processesWith, run, shell } from './backend-fixture.ts';
+
+const user = { uid: 1234, gid: 1234, groups: [] };
+
+/** An x86-64 program: exit(geteuid()). ELF header, one program header that maps the file, and 13 bytes of code. */
+const GETEUID = Buffer.from(
+  [
+    '7f454c46020101000000000000000000 02003e0001000000 7800400000000000 4000000000000000 0000000000000000 00000000 4000 3800 0100 0000 0000 0000',
+    '01000000 05000000 0000000000000000 0000400000000000 0000400000000000 8500000000000000 8500000000000000 0010000000000000',
+    'b86b000000 0f05 89c7 6a3c58 0f05',
+  ]
+    .join('')
+    .replaceAll(' ', ''),
+  'hex',
+);
+
+/** `initPath`: the bundled init.ts; `dist`: the folder where further bundles may be made. */
+export function namespacesSuite(make: (workFolder: string) => Promise<Backend>, paths: () => { dist: string; initPath: string }): void {
+  describe('sandbox of namespaces', () => {
+    let home: string;
+    let backend: Backend;
+    let rootfs: Rootfs;
+    beforeAll(async () => {
+      home = mkdtempSync(join(tmpdir(), 'tsbuild-namespaces-'));
+      makeBusyboxRoot(join(home, 'base'));
+      backend = await make(join(home, 'work'));
+    });
+    afterAll(() => rmSync(home, { recursive: true, force: true }));
+    beforeEach(async () => {
+      rootfs = await backend.open([folderLayer(join(home, 'base'))], new AbortController().signal);
+    });
+    afterEach(async () => rootfs[Symbol.asyncDispose]());
+
+    const status = async (fields: string, changed: Parameters<typeof shell>[2] = {}): Promise<string[]> => {
+      const { output } = await shell(rootfs, `grep -E "^(${fields}):" /proc/self/status`, changed);
+      return output.trimEnd().replaceAll('\t', '').split('\n');
+    };
+
+    test("gives root exactly Docker's default capabilities", async () => {
+      expect(await status('Cap...')).toEqual([
+        'CapInh:0000000000000000',
+        'CapPrm:00000000a80425fb',
+        'CapEff:00000000a80425fb',
+        'CapBnd:00000000a80425fb',
+        'CapAmb:0000000000000000',
+      ]);
+    });
+
+    test('gives another user no capability, and keeps new ones possible', async () => {
+      expect(await status('Cap...|NoNewPrivs', { user })).toEqual([
+        'CapInh:0000000000000000',
+        'CapPrm:0000000000000000',
+        'CapEff:0000000000000000',
+        'CapBnd:00000000a80425fb',
+        'CapAmb:0000000000000000',
+        'NoNewPrivs:0',
+      ]);
+    });
+
+    test.skipIf(process.arch !== 'x64')('lets setuid programs work', async () => {
+      const folder = join(home, 'setuid');
+      mkdirSync(folder);
+      writeFileSync(join(folder, 'geteuid'), GETEUID);
+      chmodSync(join(folder, 'geteuid'), 0o4755);
+      await rootfs.lay(folderLayer(folder), new AbortController().signal);
+      expect((await run(rootfs, { argv: ['/geteuid'], user })).status).toEqual({ kind: 'code', code: 0 });
+    });
+
+    test('makes the command pid 1 that leads its own session, alone in its process table', async () => {
+      const { output } = await shell(
+        rootfs,
+        'echo $$; grep -E "^NS(pid|sid|pgid)" /proc/self/status | tr -d "\\t"; ls /proc | grep -c "^[0-9]"',
+      );
+      expect(output).toMatch(/^1\nNSpid:\d+\nNSpgid:1\nNSsid:1\n[1-6]\n$/);
+    });
+
+    test.each(['/proc/sys/kernel/hostname', '/proc/sysrq-trigger', '/sys/kernel/uevent_helper', '/proc/irq/default_smp_affinity'])(
+      'lets nobody write to %s',
+      async (file) => {
+        expect((await shell(rootfs, `echo x > ${file}`)).status).toEqual({ kind: 'code', code: 1 });
+      },
+    );
+
+    test('shows nothing in the files of the kernel that Docker masks', async () => {
+      const script =
+        'cat /proc/keys /proc/timer_list /proc/latency_stats /proc/kcore 2>/dev/null | wc -c; ls /proc/acpi /proc/scsi /sys/firmware 2>/dev/null | grep -v :';
+      expect((await shell(rootfs, script)).output.trim()).toBe('0');
+    });
+
+    test('allows no mount', async () => {
+      const script =
+        'mount -t tmpfs none /tmp; umount /proc/sys; mount -o remount,bind,rw /proc/sys; grep -c " /tmp " /proc/self/mountinfo; echo x > /proc/sys/kernel/hostname';
+      const { status: ended, output } = await shell(rootfs, script);
+      expect(output).toMatch(/^0$/m);
+      expect(ended).toEqual({ kind: 'code', code: 1 });
+    });
+
+    test('has a minimal /dev whose null, zero and urandom work, also for users', async () => {
+      const script =
+        'ls /dev | tr "\\n" " "; echo x > /dev/null; dd if=/dev/zero bs=8 count=1 2>/dev/null | wc -c; dd if=/dev/urandom bs=8 count=1 2>/dev/null | wc -c; echo x > /dev/shm/f; cat /dev/shm/f';
+      const { output } = await shell(rootfs, script, { user });
+      expect(output).toBe('fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero 8\n8\nx\n');
+    });
+
+    test.skipIf(overlayStyle() === 'user')('lets root make device nodes, which are in the layer, but never open one', async () => {
+      const { rdev } = statSync(process.env['TSBUILD_TEST_DISK'] ?? anyBlockDevice());
+      const [major, minor] = [(rdev >> 8) & 0xfff, rdev & 0xff];
+      const made = ['/disk', '/dev/disk', '/dev/shm/disk', '/tmp/disk', '/mem/disk', '/cache/disk'];
+      const cache = join(home, `cache${Date.now()}`);
+      const mounts = [
+        { type: 'tmpfs', target: '/mem', sizeBytes: null, mode: 0o777 },
+        { type: 'folder', target: '/cache', hostPath: mkdtempSync(cache), readonly: false },
+      ] as const;
+      const script = made
+        .map((path) => `mknod ${path} b ${major} ${minor}; dd if=${path} of=/dev/null bs=1 count=1 2>&1 | grep -c "Permission denied"`)
+        .join(';');
+      expect((await shell(rootfs, script, { mounts })).output).toBe('1\n'.repeat(made.length));
+    });
+
+    test.skipIf(overlayStyle() === 'user')('puts device nodes into the layer', async () => {
+      expect(await changesOf(rootfs, 'mknod -m 600 /c c 1 3; mknod -m 640 /b b 259 70000')).toEqual([
+        'b 640 0:0 b 259,70000',
+        'c 600 0:0 c 1,3',
+      ]);
+    });
+
+    test('holds root in its rootfs, although it has CAP_SYS_CHROOT', async () => {
+      // The classic way out of a chroot: one inside it, and then up from a folder outside that.
+      const script =
+        'mkdir -p /jail/bin; cp /bin/busybox /jail/bin; cd /; chroot /jail /bin/busybox sh -c "cd ../../../../..; ls" 2>/dev/null; ls /../../..; ls /proc/1/root/';
+      const { output } = await shell(rootfs, script.replace('chroot ', '/bin/busybox chroot '));
+      expect(new Set(output.trim().split('\n'))).toEqual(new Set(['bin', 'data', 'dev', 'etc', 'jail', 'proc', 'sys', 'tmp']));
+    });
+
+    test("does not show the machine's mounts or environment", async () => {
+      const { output } = await shell(
+        rootfs,
+        'tr "\\0" "\\n" < /proc/1/environ; while read -r a b c d point e; do echo "$point"; done < /proc/self/mountinfo',
+      );
+      const [environment, ...points] = output.trimEnd().split('\n');
+      expect(environment).toBe('PATH=/bin');
+      expect(points.filter((point) => !/^\/($|dev|proc|sys|etc\/(hosts|resolv\.conf)$)/.test(point))).toEqual([]);
+    });
+
+    test('keeps the content of file mounts off every disk', async () => {
+      const secret = `secret-${Date.now()}-${process.pid}`;
+      const mounts = [{ type: 'file', target: '/run/secrets/s', bytes: Buffer.from(secret), mode: 0o400, uid: 0, gid: 0 }] as const;
+      const { output } = await shell(
+        rootfs,
+        'grep " /run/secrets/s " /proc/self/mountinfo | grep -c " - tmpfs "; cat /run/secrets/s > /dev/null',
+        { mounts },
+      );
+      expect(output).toBe('1\n');
+      expect(filesHolding(join(home, 'work'), secret)).toEqual([]);
+    });
+
+    test('leaves no mount on the machine', async () => {
+      await shell(rootfs, 'true');
+      expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(home);
+    });
+
+    test('removes its folders when it is disposed of, also those without permissions', async () => {
+      await using second = await backend.open([folderLayer(join(home, 'base'))], new AbortController().signal);
+      await changesOf(second, 'mkdir -p /x/y; touch /x/y/f; chmod 000 /x/y /x');
+      await second[Symbol.asyncDispose]();
+      await rootfs[Symbol.asyncDispose]();
+      expect(readdirSync(join(home, 'work'))).toEqual([]);
+    });
+
+    test('leaves no process when tsbuild is killed', async () => {
+      const { dist, initPath } = paths();
+      const seconds = `34567.${Date.now()}`;
+      const driver = bundle(dist, 'test/contract/backend-killed.ts', 'killed.mjs');
+      const work = join(home, 'killed');
+      const before = processesWith(initPath);
+      const child = spawn(process.execPath, [driver, initPath, work, join(home, 'base'), seconds], { stdio: 'inherit' });
+      while (processesWith(seconds).filter((pid) => pid !== child.pid).length < 2) await setTimeout(20);
+      child.kill('SIGKILL');
+      const left = (): number[] => [...processesWith(seconds), ...processesWith(initPath)].filter((pid) => !before.includes(pid));
+      // The kernel ends them after the parent's end, not with it.
+      for (let i = 0; i < 250 && left().length > 0; i += 1) await setTimeout(20);
+      expect(left()).toEqual([]);
+      expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(work);
+    });
+  });
+}
+
+function anyBlockDevice(): string {
+  const [name] = readdirSync('/sys/class/block');
+  if (name === undefined) throw new Error('this machine has no disk: name one in TSBUILD_TEST_DISK');
+  return `/dev/${name}`;
+}
+
+function filesHolding(folder: string, text: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((path) => headOf(path).includes(text));
+}
+
+function headOf(path: string): string {
+  const fd = openSync(path, 'r');
+  try {
+    const buffer = Buffer.alloc(2 ** 16);
+    return buffer.toString('latin1', 0, readSync(fd, buffer));
+  } finally {
+    closeSync(fd);
+  }
+}
