@@ -2,7 +2,7 @@
  * A folder of this machine as a FileTree: read when asked, each path once. Names and link targets keep their bytes.
  * Sockets do not exist here; they mean nothing in an image. Nothing outside the folder is ever looked at.
  */
-import { accessSync, constants, lstatSync, readdirSync, readlinkSync } from 'node:fs';
+import { closeSync, lstatSync, openSync, readdirSync, readlinkSync } from 'node:fs';
 import { type BytePath, type ByteString, forFs, joinPath, parentOf, textOf } from '../bytes/byte-path.ts';
 import { TsbuildError } from '../errors.ts';
 import type { FileContent, FileMeta } from '../layer/entry.ts';
@@ -22,7 +22,9 @@ export interface HostTreeOptions {
 export function hostTree(rootFolder: ByteString, options: HostTreeOptions): FileTree {
   const entries = new Map<BytePath, TreeEntry | null>();
   const lists = new Map<BytePath, readonly ByteString[]>();
-  const onHost = (path: BytePath): string | Buffer => forFs(path === '' ? rootFolder : `${rootFolder.replace(/\/+$/, '')}/${path}`);
+  const prefix = rootFolder.replace(/\/+$/, '');
+  // The root itself may be a symlink to a folder; `/.` follows it.
+  const onHost = (path: BytePath): string | Buffer => forFs(`${prefix}/${path === '' ? '.' : path}`);
 
   function lstat(path: BytePath): TreeEntry | undefined {
     const known = entries.get(path);
@@ -103,7 +105,8 @@ function contentOf(stats: Stats, hostPath: string | Buffer, path: BytePath): Fil
     at: 'deferred',
     async locate() {
       try {
-        accessSync(hostPath, constants.R_OK);
+        // Not access(2), which asks for the real user instead of the effective one.
+        closeSync(openSync(hostPath, 'r'));
       } catch (error) {
         throw unreadable(path, error);
       }

@@ -3,8 +3,8 @@ import { type BytePath, type ByteString, baseName, bytesOf, cleanPath, joinPath,
 import { TsbuildError } from '../errors.ts';
 import type { FileTree } from '../layer/tree.ts';
 import { crossesFolders, type GoMatcher, goMatcher, hasWildcard, unescapeGlob } from '../patterns/go-match.ts';
-import type { CopyInput } from './copy.ts';
 import { nearestNames } from '../words/nearest.ts';
+import type { CopyInput } from './copy.ts';
 import { resolvePath } from './resolve.ts';
 
 export type TreeInput = Extract<CopyInput, { kind: 'tree' }>;

@@ -3,8 +3,8 @@
  * Reference: Docker's --chown and runc's libcontainer/user. An unknown --chown name is an error here, where BuildKit takes 0:0.
  */
 import { TsbuildError } from '../errors.ts';
-import type { Owner } from './copy.ts';
 import { nearestNames } from '../words/nearest.ts';
+import type { Owner } from './copy.ts';
 
 /** Bytes of a file of the image, symlinks followed; undefined when it has none. */
 export type ReadFile = (path: string) => Uint8Array | undefined;
