@@ -46,12 +46,8 @@ function reportWorld(): ReportWorld {
     clock: () => performance.now() / 1000,
     readSource(file) {
       try {
-        return {
-          file,
-          lines: readFileSync(file, 'utf8')
-            .replace(/^\ufeff/, '')
-            .split(/\r?\n/),
-        };
+        const text = readFileSync(file, 'utf8').replace(/^\ufeff/, '');
+        return { file, lines: text.replace(/\r?\n$/, '').split(/\r?\n/) };
       } catch {
         // The place is shown without its lines: the error itself matters more than why its file is gone.
         return null;

@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -118,14 +118,20 @@ function tellImage(image: CheckedImage): void {
   for (const [i, layer] of image.layers.entries()) line(`layer ${i + 1}`, layer.digest, layer.bytes);
 }
 
-/** Files of other ids, which a rootless build may make, can outlive it. */
+/** An image may hold folders that their own owner may not enter, and rootless builds make them as this user. */
 function removeCache(cache: string): void {
   try {
+    makeFoldersOpen(cache);
     rmSync(cache, { recursive: true, force: true });
   } catch {
     // The image is checked; a leftover folder is worth a line, not a failure.
     say(`(${cache} could not be removed)`);
   }
+}
+
+function makeFoldersOpen(folder: string): void {
+  chmodSync(folder, 0o700);
+  for (const entry of readdirSync(folder, { withFileTypes: true })) if (entry.isDirectory()) makeFoldersOpen(join(folder, entry.name));
 }
 
 if (!existsSync(join(ROOT, 'dist', 'cli', 'main.js'))) {

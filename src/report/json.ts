@@ -58,7 +58,8 @@ export function jsonReporter(options: ReportOptions, world: ReportWorld): Report
         running.delete(event.id);
         output(event.id, step.output.end());
         if (event.state === 'failed') for (const text of step.last.end()) log.error({ event: 'step-output', id: event.id }, text);
-        const { id, state, seconds, layerBytes } = event;
+        const { id, state, layerBytes } = event;
+        const seconds = milliseconds(event.seconds);
         log.info({ event: 'step-end', id, state, seconds, layerBytes }, `${stepLabel(step.start)} ${endText(event)}`);
         return;
       }
@@ -84,7 +85,7 @@ export function jsonReporter(options: ReportOptions, world: ReportWorld): Report
   return {
     report,
     finish(outcome) {
-      const seconds = Math.round((world.clock() - began) * 1000) / 1000;
+      const seconds = milliseconds(world.clock() - began);
       for (const [id, step] of running) output(id, step.output.end());
       if (outcome.kind === 'cancelled') {
         log.error({ event: 'cancelled', seconds }, 'cancelled');
@@ -105,4 +106,9 @@ export function jsonReporter(options: ReportOptions, world: ReportWorld): Report
 
 function place(at: SourceRange): { readonly file: string; readonly line: number; readonly endLine: number } {
   return { file: at.file, line: at.startLine, endLine: at.endLine };
+}
+
+/** Seconds without the noise of floating point. */
+function milliseconds(seconds: number): number {
+  return Math.round(seconds * 1000) / 1000;
 }

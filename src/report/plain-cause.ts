@@ -73,5 +73,6 @@ export function isMachineTrouble(error: unknown): boolean {
 
 function placeOf(error: Partial<SystemError>): string | undefined {
   if (error.address !== undefined) return error.port === undefined ? error.address : `${error.address}:${error.port}`;
-  return error.hostname;
+  // node-fetch keeps only the code and the words.
+  return error.hostname ?? /\b[a-z]+ E[A-Z_]+ (\S+)$/.exec(error.message ?? '')?.[1];
 }

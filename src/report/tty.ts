@@ -95,6 +95,7 @@ export function ttyReporter(options: ReportOptions, world: ReportWorld): Reporte
         if (step === undefined) return;
         running.delete(event.id);
         finishedStep(step, event);
+        region.draw(frame());
         return;
       }
       case 'transfer':

@@ -89,6 +89,11 @@ describe('causes in plain words', () => {
     [system('ENOTFOUND', 'getaddrinfo ENOTFOUND nope', { hostname: 'nope' }), 'the name nope is not known (DNS)'],
     [system('EAI_AGAIN', 'getaddrinfo EAI_AGAIN nope', { hostname: 'nope' }), 'the name nope cannot be looked up now (DNS)'],
     [system('ETIMEDOUT', 'connect ETIMEDOUT', { address: '10.0.0.1', port: 443 }), '10.0.0.1:443 does not answer'],
+    [
+      system('ECONNREFUSED', 'request to http://a:1/v2/ failed, reason: connect ECONNREFUSED 127.0.0.1:1'),
+      'nothing listens at 127.0.0.1:1',
+    ],
+    [system('ENOTFOUND', 'request to http://a/v2/ failed, reason: getaddrinfo ENOTFOUND a'), 'the name a is not known (DNS)'],
     [system('ECONNRESET', 'socket hang up'), 'socket hang up'],
     [
       system('EPROTO', 'error:0A00010B:SSL routines:ssl3_get_record:wrong version number'),
