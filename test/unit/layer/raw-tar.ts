@@ -20,10 +20,15 @@ export interface RawMember {
   readonly patch?: (block: Buffer) => void;
 }
 
+function bytesOf(content: string | Buffer): Buffer {
+  return typeof content === 'string' ? Buffer.from(content, 'latin1') : content;
+}
+
 export function rawHeader(member: RawMember): Buffer {
   const block = Buffer.alloc(512);
-  const content = Buffer.from(member.content ?? '', 'latin1');
-  const put = (value: string | Buffer, at: number): number => (typeof value === 'string' ? block.write(value, at, 'latin1') : value.copy(block, at));
+  const content = bytesOf(member.content ?? '');
+  const put = (value: string | Buffer, at: number): number =>
+    typeof value === 'string' ? block.write(value, at, 'latin1') : value.copy(block, at);
   put(member.name, 0);
   put(member.mode ?? '0000644\0', 100);
   put(member.uid ?? '0000000\0', 108);
@@ -44,7 +49,7 @@ export function rawHeader(member: RawMember): Buffer {
 }
 
 export function rawMember(member: RawMember): Buffer {
-  const content = Buffer.from(member.content ?? '', 'latin1');
+  const content = bytesOf(member.content ?? '');
   return Buffer.concat([rawHeader(member), content, Buffer.alloc((512 - (content.length % 512)) % 512)]);
 }
 
@@ -56,7 +61,7 @@ export function rawTar(...members: readonly (RawMember | Buffer)[]): Buffer {
 /** A PAX header for the member that follows; `flag` 'g' for all that follow. */
 export function rawPax(records: readonly (readonly [string, string | Buffer])[], flag = 'x'): Buffer {
   const parts = records.map(([key, value]) => {
-    const body = Buffer.concat([Buffer.from(` ${key}=`, 'latin1'), Buffer.from(value as string, 'latin1'), Buffer.from('\n')]);
+    const body = Buffer.concat([Buffer.from(` ${key}=`, 'latin1'), bytesOf(value), Buffer.from('\n')]);
     let length = body.length + 1;
     while (String(length).length + body.length !== length) length++;
     return Buffer.concat([Buffer.from(String(length)), body]);

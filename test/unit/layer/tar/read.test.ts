@@ -51,7 +51,12 @@ test('GNU long names and targets are taken, up to their NUL', () => {
 });
 
 test('numbers in base-256 are read, negative times included', () => {
-  const [member] = readAll(rawTar({ name: 'f', uid: base256(3_000_000n, 8), mtime: base256(-5n), size: base256(3n), content: Buffer.alloc(0) }, Buffer.concat([Buffer.from('abc'), Buffer.alloc(509)])));
+  const [member] = readAll(
+    rawTar(
+      { name: 'f', uid: base256(3_000_000n, 8), mtime: base256(-5n), size: base256(3n), content: Buffer.alloc(0) },
+      Buffer.concat([Buffer.from('abc'), Buffer.alloc(509)]),
+    ),
+  );
   expect(member?.meta.uid).toBe(3_000_000);
   expect(member?.meta.mtimeNs).toBe(-5_000_000_000n);
   expect(member?.content.toString()).toBe('abc');
@@ -97,7 +102,13 @@ test.each([
 test('global PAX records hold until they are changed, and an empty value gives way to the header', () => {
   const members = readAll(
     rawTar(
-      rawPax([['uid', '7'], ['gid', '8']], 'g'),
+      rawPax(
+        [
+          ['uid', '7'],
+          ['gid', '8'],
+        ],
+        'g',
+      ),
       { name: 'a' },
       rawPax([['uid', '9']]),
       { name: 'b' },
@@ -136,7 +147,13 @@ test('an empty xattr value stays an xattr', () => {
 });
 
 test('old archives: folders by their slash, files by a NUL flag, a size on a hard link is not content', () => {
-  const members = readAll(rawTar({ name: 'd/', flag: '\0' }, { name: 'f', flag: '\0', content: 'a' }, { name: 'h', flag: '1', target: 'f', size: '00000000001\0' }));
+  const members = readAll(
+    rawTar(
+      { name: 'd/', flag: '\0' },
+      { name: 'f', flag: '\0', content: 'a' },
+      { name: 'h', flag: '1', target: 'f', size: '00000000001\0' },
+    ),
+  );
   expect(members.map(({ name, type, size }) => [name, type, size])).toEqual([
     ['d/', 'dir', 0],
     ['f', 'file', 1],
@@ -150,8 +167,26 @@ test('devices have numbers', () => {
 });
 
 test.each([
-  ['0.0', [['GNU.sparse.size', '2000'], ['GNU.sparse.numblocks', '2'], ['GNU.sparse.offset', '512'], ['GNU.sparse.numbytes', '3'], ['GNU.sparse.offset', '1024'], ['GNU.sparse.numbytes', '2']]],
-  ['0.1', [['GNU.sparse.size', '2000'], ['GNU.sparse.numblocks', '2'], ['GNU.sparse.name', 'real'], ['GNU.sparse.map', '512,3,1024,2']]],
+  [
+    '0.0',
+    [
+      ['GNU.sparse.size', '2000'],
+      ['GNU.sparse.numblocks', '2'],
+      ['GNU.sparse.offset', '512'],
+      ['GNU.sparse.numbytes', '3'],
+      ['GNU.sparse.offset', '1024'],
+      ['GNU.sparse.numbytes', '2'],
+    ],
+  ],
+  [
+    '0.1',
+    [
+      ['GNU.sparse.size', '2000'],
+      ['GNU.sparse.numblocks', '2'],
+      ['GNU.sparse.name', 'real'],
+      ['GNU.sparse.map', '512,3,1024,2'],
+    ],
+  ],
 ] as const)('sparse files of PAX format %s are expanded', (_, records) => {
   const [member] = readAll(rawTar(rawPax(records), { name: 'GNUSparseFile.1/real', content: 'abcde' }), 100);
   expect(member?.size).toBe(2000);
@@ -164,7 +199,12 @@ test('sparse files of PAX format 1.0 are expanded', () => {
   map.write('2\n512\n3\n1024\n2\n');
   const [member] = readAll(
     rawTar(
-      rawPax([['GNU.sparse.major', '1'], ['GNU.sparse.minor', '0'], ['GNU.sparse.name', 'real'], ['GNU.sparse.realsize', '2000']]),
+      rawPax([
+        ['GNU.sparse.major', '1'],
+        ['GNU.sparse.minor', '0'],
+        ['GNU.sparse.name', 'real'],
+        ['GNU.sparse.realsize', '2000'],
+      ]),
       { name: 'GNUSparseFile.1/real', content: Buffer.concat([map, Buffer.from('abcde')]) },
     ),
     100,
@@ -211,11 +251,31 @@ test.each([
   ['a size that is none', '0,3,1000,2', '-1'],
   ['sums beyond 2^53', '0,3,9007199254740991,9007199254740991', '9007199254740991'],
 ])('a sparse map with %s is refused', (_, map, size) => {
-  expect(() => readAll(rawTar(rawPax([['GNU.sparse.map', map], ['GNU.sparse.size', size]]), { name: 's', content: 'abcde' }))).toThrow(invalid);
+  expect(() =>
+    readAll(
+      rawTar(
+        rawPax([
+          ['GNU.sparse.map', map],
+          ['GNU.sparse.size', size],
+        ]),
+        { name: 's', content: 'abcde' },
+      ),
+    ),
+  ).toThrow(invalid);
 });
 
 test('an unknown sparse format is refused rather than read as plain content', () => {
-  expect(() => readAll(rawTar(rawPax([['GNU.sparse.major', '2'], ['GNU.sparse.minor', '0']]), { name: 's' }))).toThrow(invalid);
+  expect(() =>
+    readAll(
+      rawTar(
+        rawPax([
+          ['GNU.sparse.major', '2'],
+          ['GNU.sparse.minor', '0'],
+        ]),
+        { name: 's' },
+      ),
+    ),
+  ).toThrow(invalid);
   expect(() => readAll(rawTar(rawPax([['SCHILY.realsize', '5']]), { name: 's' }))).toThrow(invalid);
 });
 
@@ -228,7 +288,6 @@ test('an archive without its zero blocks is whole, one that is cut anywhere else
   // Only the padding of the last member may be missing.
   const contentEnd = ends.afterMember - 424;
   for (let end = 1; end < contentEnd; end += 37) {
-    if (end === 0) continue;
     expect(() => readAll(tar.subarray(0, end)), `cut at ${end}`).toThrow(invalid);
   }
 });
@@ -263,5 +322,7 @@ test.each([
 });
 
 test('the error of a damaged archive names the last good member', () => {
-  expect(() => readAll(Buffer.concat([rawMember({ name: 'the-last-good-one', content: 'x' }), Buffer.alloc(512, 'y')]))).toThrow(/the-last-good-one/);
+  expect(() => readAll(Buffer.concat([rawMember({ name: 'the-last-good-one', content: 'x' }), Buffer.alloc(512, 'y')]))).toThrow(
+    /the-last-good-one/,
+  );
 });
