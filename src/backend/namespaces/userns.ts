@@ -79,7 +79,8 @@ async function openUserNamespace({ argv, env }: Reexec): Promise<Unavailable | O
   const command = [setpriv, '--pdeathsig=KILL', '--', ...argv];
   const child = spawn(unshare, ['--user', '--mount', '--', '/bin/sh', '-c', GATE, 'tsbuild', unshare, ...command], {
     env,
-    stdio: ['inherit', 'inherit', 'pipe', 'pipe', 'pipe', 'inherit'],
+    // The last is this process's stderr.
+    stdio: ['inherit', 'inherit', 'pipe', 'pipe', 'pipe', 2],
   });
   const gate = gateOf(child);
   if ((await gate.answer()) !== 'ready') return { kind: 'unavailable', ...explainRefusal(await gate.reason()) };
@@ -96,7 +97,7 @@ async function openUserNamespace({ argv, env }: Reexec): Promise<Unavailable | O
     async enter() {
       gate.tell();
       using _forwarding = forwardSignals(child);
-      return gate.exit;
+      return await gate.exit;
     },
     leave: gate.leave,
   };
