@@ -53,7 +53,11 @@ async function demo(): Promise<number> {
     fact(`It listens on ${registry.host}, lives in this process and checks every digest that it is given.`);
 
     chapter(2, 'A base image, made of programs of this machine');
-    const programs = findPrograms(process.env['PATH'] ?? '');
+    const programs = findPrograms([
+      ...(process.env['PATH'] ?? '').split(':').filter((folder) => folder.startsWith('/')),
+      '/usr/bin',
+      '/bin',
+    ]);
     const base = await makeBaseImage(programs.files);
     await pushImage(base, { host: registry.host, ...BASE });
     const size = base.blobs.reduce((sum, blob) => sum + blob.length, 0);

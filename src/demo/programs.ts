@@ -22,9 +22,8 @@ export interface Programs {
 /** What the demo's Dockerfile calls. */
 const COMMANDS = ['cat', 'ls', 'mkdir', 'echo', 'uname', 'wc', 'test', 'id', 'env'] as const;
 
-/** Throws NOT_SUPPORTED where no shell or no ldd is found. */
-export function findPrograms(searchPath: string): Programs {
-  const folders = [...searchPath.split(':').filter((folder) => folder.startsWith('/')), '/usr/bin', '/bin'];
+/** Looks in `folders`, in order. Throws NOT_SUPPORTED where no shell or no ldd is found. */
+export function findPrograms(folders: readonly string[]): Programs {
   const busybox = find('busybox', folders);
   if (busybox !== undefined) {
     const links = ['sh', ...COMMANDS].map((name): ImageFile => ({ path: `/bin/${name}`, content: { kind: 'link', target: 'busybox' } }));
