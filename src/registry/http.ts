@@ -94,6 +94,7 @@ async function exchange(request: HttpRequest, { fetch, agent, limits, signal }: 
     watch.stop();
     signal.removeEventListener('abort', onAbort);
   };
+  let sent: Readable | undefined;
   // What the source of a body throws is not the network's fault, and what the network throws reaches the source too.
   let sourceFailure: { readonly error: unknown } | undefined;
   const failure = (cause: unknown): unknown => {
@@ -128,13 +129,12 @@ async function exchange(request: HttpRequest, { fetch, agent, limits, signal }: 
     watch.start(answerMs, `did not answer for ${seconds(answerMs)}`);
   };
   try {
-    if (body?.kind !== 'stream') watch.start(answerMs + limits.connectMs, `did not answer for ${seconds(answerMs + limits.connectMs)}`);
+    if (body?.kind === 'stream') sent = Readable.from(guarded(body.chunks), { objectMode: false });
+    else watch.start(answerMs + limits.connectMs, `did not answer for ${seconds(answerMs + limits.connectMs)}`);
     const response = await fetch(url, {
       method,
       headers: { 'accept-encoding': 'identity', 'user-agent': 'tsbuild', ...bodyHeaders(body), ...request.headers },
-      ...(body === undefined
-        ? {}
-        : { body: body.kind === 'bytes' ? body.bytes : Readable.from(guarded(body.chunks), { objectMode: false }) }),
+      ...(body === undefined ? {} : { body: body.kind === 'bytes' ? body.bytes : (sent as Readable) }),
       redirect: 'manual',
       compress: false,
       highWaterMark: BODY_BUFFER_BYTES,
@@ -143,6 +143,8 @@ async function exchange(request: HttpRequest, { fetch, agent, limits, signal }: 
     });
     watch.stop();
     const stream = response.body as Readable | null;
+    // Who is refused stops talking: the answer may come long before the last byte was sent.
+    if (response.status >= 300) sent?.destroy();
     // A body that nobody reads must not end the process when its connection breaks.
     stream?.on('error', () => undefined);
     const info = { status: response.status, method, url, header: (name: string) => response.headers.get(name) };

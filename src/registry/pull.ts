@@ -171,11 +171,11 @@ function verifiedManifest(
   return { bytes, digest, contentType: response.header('content-type'), origin };
 }
 
-/** The last place's error; what the mirrors said before is told with it. */
+/** An answer says more than none; what the other places said is told with it. */
 function summary(failures: readonly RegistryError[]): RegistryError {
-  const last = failures.at(-1);
-  if (last === undefined) throw new Error('nobody was asked');
-  if (failures.length === 1) return last;
-  const earlier = failures.slice(0, -1).map((e) => e.message);
-  return new RegistryError(last.code, `${last.message} (before that: ${earlier.join('; ')})`, { ...last, hint: last.hint, cause: last });
+  const main = failures.findLast((e) => e.status !== null) ?? failures.at(-1);
+  if (main === undefined) throw new Error('nobody was asked');
+  const others = failures.filter((e) => e !== main).map((e) => e.message);
+  if (others.length === 0) return main;
+  return new RegistryError(main.code, `${main.message} (and: ${others.join('; ')})`, { ...main, hint: main.hint, cause: main });
 }

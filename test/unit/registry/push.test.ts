@@ -1,5 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
-import type { ServerResponse } from 'node:http';
+import { once } from 'node:events';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
 import type { Transfer } from '../../../src/blob/blob.ts';
@@ -310,4 +312,29 @@ test('an aborted push stops reading', async () => {
   const reason = new Error('stop');
   setTimeout(() => controller.abort(reason), 50);
   await expect(client().pushBlob(to(registry), blob().blob, controller.signal)).rejects.toBe(reason);
+});
+
+test('a refusal in the middle of a body ends the sending', async () => {
+  const server = createServer((request, response) => {
+    if (request.method === 'HEAD') response.writeHead(404).end();
+    else if (request.method === 'POST') response.writeHead(202, { location: '/session' }).end();
+    else response.writeHead(403).end();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  let source: Readable | undefined;
+  const endless = function* () {
+    for (;;) yield bytes;
+  };
+  const open = (): Promise<Readable> => {
+    source = Readable.from(endless(), { objectMode: false });
+    return Promise.resolve(source);
+  };
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const huge = { descriptor: { ...descriptor, size: 10 ** 12 }, open };
+  await expect(client().pushBlob({ registry: host, repository: 'app' }, huge, never)).rejects.toMatchObject({ code: 'REGISTRY_DENIED' });
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(source?.destroyed).toBe(true);
+  server.closeAllConnections();
+  server.close();
 });
