@@ -122,6 +122,8 @@ export interface Staged extends Disposable {
   readonly context: string;
 }
 
+const PREPARE = ['sh', '-euc', 'umask 022; . ../prepare.sh'] as const;
+
 /** A copy of the fixture with what git cannot keep: prepare.sh makes modes, links, archives. */
 export function stage(fixture: Fixture, owner?: UnprivilegedUser): Staged {
   const folder = mkdtempSync(join(tmpdir(), `tsbuild-fixture-${fixture.name}-`));
@@ -130,16 +132,18 @@ export function stage(fixture: Fixture, owner?: UnprivilegedUser): Staged {
   const context = join(folder, 'context');
   mkdirSync(context, { recursive: true });
   settleModes(folder);
+  // Before prepare.sh: a change of owner takes setuid bits away.
+  if (owner !== undefined) execFileSync('chown', ['-R', '-h', `${owner.uid}:${owner.gid}`, folder]);
   if (existsSync(join(folder, 'prepare.sh'))) {
     // The umask of a user must not reach the image.
-    execFileSync('sh', ['-euc', 'umask 022; . ../prepare.sh'], { cwd: context, stdio: ['ignore', 'inherit', 'inherit'] });
+    const [program = '', ...args] = owner === undefined ? PREPARE : asUser(owner, PREPARE);
+    execFileSync(program, args, { cwd: context, stdio: ['ignore', 'inherit', 'inherit'] });
   }
   let dockerfile = join(folder, 'Dockerfile');
   if (fixture.options.dockerfileInContext === true) {
     cpSync(dockerfile, join(context, 'Dockerfile'));
     dockerfile = join(context, 'Dockerfile');
   }
-  if (owner !== undefined) execFileSync('chown', ['-R', '-h', `${owner.uid}:${owner.gid}`, folder]);
   return { folder, dockerfile, context, [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }) };
 }
 

@@ -121,16 +121,21 @@ def flatten(layers):
 def faults_of(number, entries):
     """Rules for layers that tsbuild writes."""
     seen, last = {}, None
+    later = {e["path"] for e in entries if e["type"] == "dir"}
     for e in entries:
+        later.discard(e["path"])
         where = f"layer {number}, {e['name']!r}"
         raw, base = e["name"].encode("utf-8", "surrogateescape"), posixpath.basename(e["path"])
         if raw.startswith((b"/", b"./")) or b".." in raw.split(b"/") or e["path"] == "/":
             yield f"{where}: name is not relative and clean"
         if e["path"] in seen:
             yield f"{where}: appears twice"
-        order = tuple(p.encode("utf-8", "surrogateescape") for p in e["path"].split("/"))
+        # A whiteout stands where the file it removes would.
+        order = posixpath.join(posixpath.dirname(e["path"]), base.removeprefix(".wh.")).encode("utf-8", "surrogateescape")
         if last is not None and order < last and e["type"] != "hardlink":
             yield f"{where}: out of byte order"
+        if posixpath.dirname(e["path"]) in later:
+            yield f"{where}: comes before its folder"
         if e["type"] != "hardlink":
             last = order
         seen[e["path"]] = e["type"]

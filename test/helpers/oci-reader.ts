@@ -90,6 +90,8 @@ async function get(url: string, accept = '*/*'): Promise<Buffer> {
   return Buffer.from(await response.arrayBuffer());
 }
 
+export type OciReader = ReturnType<typeof ociReader>;
+
 /** Blobs are kept by digest for the life of the process: tests read the same bases again and again. */
 export function ociReader(host: string) {
   const folder = mkdtempSync(join(tmpdir(), 'tsbuild-oci-reader-'));

@@ -5,7 +5,7 @@ import { fixtureMissing, loadFixtures, runTsbuild, scratchFolder, serveHttp, sta
 import { baseMissing, pushBase } from '../helpers/debian-base.ts';
 import { describeUnless } from '../helpers/describe-unless.ts';
 import { type DockerRegistry, startDockerRegistry } from '../helpers/docker-registry.ts';
-import { ociReader } from '../helpers/oci-reader.ts';
+import { type OciReader, ociReader } from '../helpers/oci-reader.ts';
 import { missing } from '../helpers/tools.ts';
 import { type UnprivilegedUser, unprivilegedUser } from '../helpers/unprivileged-user.ts';
 
@@ -20,8 +20,10 @@ test('there are at least 35 fixtures and each expects something', () => {
 
 describeUnless(lacking, 'fixtures', () => {
   let registry: DockerRegistry;
+  let reader: OciReader;
   beforeAll(async () => {
     registry = await startDockerRegistry();
+    reader = ociReader(registry.host);
     for (const base of ['busybox', 'debian'] as const) if (baseMissing(base) === undefined) await pushBase(registry.host, base);
   });
   afterAll(async () => {
@@ -67,7 +69,7 @@ describeUnless(lacking, 'fixtures', () => {
             }
             expect(outcome.code, outcome.log).toBe(0);
             const [repository = '', tag = ''] = to.split(':');
-            const image = await ociReader(registry.host).read(repository, tag, 'own layers');
+            const image = await reader.read(repository, tag, 'own layers');
             expect(unmet(fixture.expect, image)).toEqual([]);
             if (fixture.expect.absentText !== undefined) expect(outcome.log).not.toContain(fixture.expect.absentText);
           });

@@ -5,17 +5,19 @@ import { compareImages, fixtureMissing, loadFixtures, runBuildah, runTsbuild, sc
 import { baseMissing, pushBase } from '../helpers/debian-base.ts';
 import { describeUnless } from '../helpers/describe-unless.ts';
 import { type DockerRegistry, startDockerRegistry } from '../helpers/docker-registry.ts';
-import { ociReader } from '../helpers/oci-reader.ts';
+import { type OciReader, ociReader } from '../helpers/oci-reader.ts';
 import { missing } from '../helpers/tools.ts';
 
 const lacking = missing(['root', 'buildah', 'runc', 'docker-registry', 'python3']);
 
 describeUnless(lacking, 'tsbuild beside buildah', () => {
   let registry: DockerRegistry;
+  let reader: OciReader;
   let storage = '';
   let cacheFolder = '';
   beforeAll(async () => {
     registry = await startDockerRegistry();
+    reader = ociReader(registry.host);
     storage = scratchFolder('buildah');
     cacheFolder = scratchFolder('cache');
     for (const base of ['busybox', 'debian'] as const) if (baseMissing(base) === undefined) await pushBase(registry.host, base);
@@ -46,7 +48,6 @@ describeUnless(lacking, 'tsbuild beside buildah', () => {
         using staged = stage(fixture);
         const first = await runTsbuild({ host, staged, options, to: to('tsbuild'), cacheFolder });
         expect(first.code, first.log).toBe(0);
-        const reader = ociReader(host);
         const differences = compareImages(
           await reader.read(`tsbuild/${fixture.name}`, 't'),
           await reader.read(`buildah/${fixture.name}`, 't'),

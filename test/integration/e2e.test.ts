@@ -9,7 +9,7 @@ import { compareImages, execute, runTsbuild, scratchFolder } from '../helpers/bu
 import { baseMissing, pushBase } from '../helpers/debian-base.ts';
 import { describeUnless } from '../helpers/describe-unless.ts';
 import { type DockerRegistry, startDockerRegistry } from '../helpers/docker-registry.ts';
-import { ociReader } from '../helpers/oci-reader.ts';
+import { type OciReader, ociReader } from '../helpers/oci-reader.ts';
 import { missing } from '../helpers/tools.ts';
 import { type UnprivilegedUser, unprivilegedUser } from '../helpers/unprivileged-user.ts';
 
@@ -47,6 +47,7 @@ const lacking = missing(['root', 'docker-registry', 'podman', 'runc', 'python3']
 
 describeUnless(lacking, 'a compiled program in an image', () => {
   let registry: DockerRegistry;
+  let reader: OciReader;
   const scratch: string[] = [];
   const folder = (prefix: string, owner?: UnprivilegedUser): string => {
     const made = scratchFolder(prefix, owner);
@@ -56,6 +57,7 @@ describeUnless(lacking, 'a compiled program in an image', () => {
 
   beforeAll(async () => {
     registry = await startDockerRegistry();
+    reader = ociReader(registry.host);
     await pushBase(registry.host, 'debian');
   });
   afterAll(async () => {
@@ -104,7 +106,7 @@ describeUnless(lacking, 'a compiled program in an image', () => {
   test('built by root, it runs under podman as its own user', async () => {
     await build('root');
     expect(await run('root/app:1')).toBe('hello, world; uid 4321 gid 4321\n');
-    const image = await ociReader(registry.host).read('root/app', '1', 'own layers');
+    const image = await reader.read('root/app', '1', 'own layers');
     expect(image.files.get('/usr/local/bin/hello')).toMatchObject({ type: 'file', mode: 0o755, uid: 4321, gid: 4321 });
     expect([...image.files.keys()].filter((path) => path.includes('gcc') && path.startsWith('/usr/bin'))).toEqual([]);
   });
@@ -114,7 +116,6 @@ describeUnless(lacking, 'a compiled program in an image', () => {
       if (typeof ordinary === 'string') throw new Error(ordinary);
       await build('rootless', ordinary);
       expect(await run('rootless/app:1')).toBe('hello, world; uid 4321 gid 4321\n');
-      const reader = ociReader(registry.host);
       for (const repository of ['app', 'build']) {
         const [byRoot, rootless] = [
           await reader.read(`root/${repository}`, '1'),

@@ -13,7 +13,7 @@ import { runTsbuild, scratchFolder, type TsbuildRun, tsbuildCommand } from '../h
 import { baseMissing, pushBase } from '../helpers/debian-base.ts';
 import { describeUnless } from '../helpers/describe-unless.ts';
 import { type DockerRegistry, startDockerRegistry } from '../helpers/docker-registry.ts';
-import { ociReader } from '../helpers/oci-reader.ts';
+import { type OciReader, ociReader } from '../helpers/oci-reader.ts';
 import { missing } from '../helpers/tools.ts';
 import { type UnprivilegedUser, unprivilegedUser } from '../helpers/unprivileged-user.ts';
 
@@ -71,6 +71,7 @@ const lacking = missing(['docker-registry', 'python3']) ?? baseMissing('debian')
 
 describeUnless(lacking, 'kill -9', () => {
   let registry: DockerRegistry;
+  let reader: OciReader;
   let context = '';
   const people: readonly (UnprivilegedUser | undefined)[] = typeof ordinary === 'string' ? [undefined] : [undefined, ordinary];
   const chance = random(SEED);
@@ -78,6 +79,7 @@ describeUnless(lacking, 'kill -9', () => {
 
   beforeAll(async () => {
     registry = await startDockerRegistry();
+    reader = ociReader(registry.host);
     await pushBase(registry.host, 'debian');
     context = scratchFolder('context');
     // Bytes that gzip cannot shrink make sealing and pushing last.
@@ -133,7 +135,7 @@ describeUnless(lacking, 'kill -9', () => {
 
         const outcome = await runTsbuild(runOf(`again/n${i}:t`, cacheFolder, user));
         expect(outcome.code, outcome.log).toBe(0);
-        const image = await ociReader(registry.host).read(`again/n${i}`, 't', 'own layers');
+        const image = await reader.read(`again/n${i}`, 't', 'own layers');
         expect(image.files.get('/end')?.text).toBe('end\n');
         expect(image.files.get('/copy')?.sha256).toBe(
           createHash('sha256')
