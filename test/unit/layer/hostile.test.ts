@@ -65,31 +65,139 @@ test.each([
   ['a name that goes up only within', () => [{ name: 'a/../b', content: 'x' }], escape],
   ['a name that ends with ".."', () => [{ name: 'a/..', flag: '5' }], escape],
   ['a long name that goes up', () => [rawPax([['path', '../host/secret']]), { name: 'x', content: 'x' }], escape],
-  ['a GNU long name that goes up', () => [{ name: 'L', flag: 'L', content: '../host/secret\0' }, { name: 'x', content: 'x' }], escape],
-  ['a sparse name that goes up', () => [rawPax([['GNU.sparse.name', '../host/secret'], ['GNU.sparse.size', '0']]), { name: 'x' }], escape],
+  [
+    'a GNU long name that goes up',
+    () => [
+      { name: 'L', flag: 'L', content: '../host/secret\0' },
+      { name: 'x', content: 'x' },
+    ],
+    escape,
+  ],
+  [
+    'a sparse name that goes up',
+    () => [
+      rawPax([
+        ['GNU.sparse.name', '../host/secret'],
+        ['GNU.sparse.size', '0'],
+      ]),
+      { name: 'x' },
+    ],
+    escape,
+  ],
   ['a whiteout that goes up', () => [{ name: '../host/.wh.secret' }], escape],
   ['an opaque mark that goes up', () => [{ name: '../host/.wh..wh..opq' }], escape],
-  ['a write through a symlink', () => [{ name: 'l', flag: '2', target: host('') }, { name: 'l/new', content: 'x' }], escape],
-  ['a write through a relative symlink', () => [{ name: 'l', flag: '2', target: '../host' }, { name: 'l/secret', content: 'x' }], escape],
-  ['a write through a symlink to another symlink', () => [{ name: 'a', flag: '2', target: '../host' }, { name: 'b', flag: '2', target: 'a' }, { name: 'b/secret', content: 'x' }], escape],
-  ['a write through a symlink further up', () => [{ name: 'a/', flag: '5' }, { name: 'a/l', flag: '2', target: '../../host' }, { name: 'a/l/b/c', content: 'x' }], escape],
-  ['a folder below a symlink', () => [{ name: 'l', flag: '2', target: host('') }, { name: 'l/d/', flag: '5' }], escape],
-  ['a symlink below a symlink', () => [{ name: 'l', flag: '2', target: host('') }, { name: 'l/s', flag: '2', target: 'x' }], escape],
-  ['a hard link below a symlink', () => [{ name: 'f' }, { name: 'l', flag: '2', target: host('') }, { name: 'l/h', flag: '1', target: 'f' }], escape],
-  ['a device below a symlink', () => [{ name: 'l', flag: '2', target: host('') }, { name: 'l/null', flag: '3', major: '0000001\0', minor: '0000003\0' }], escape],
+  [
+    'a write through a symlink',
+    () => [
+      { name: 'l', flag: '2', target: host('') },
+      { name: 'l/new', content: 'x' },
+    ],
+    escape,
+  ],
+  [
+    'a write through a relative symlink',
+    () => [
+      { name: 'l', flag: '2', target: '../host' },
+      { name: 'l/secret', content: 'x' },
+    ],
+    escape,
+  ],
+  [
+    'a write through a symlink to another symlink',
+    () => [
+      { name: 'a', flag: '2', target: '../host' },
+      { name: 'b', flag: '2', target: 'a' },
+      { name: 'b/secret', content: 'x' },
+    ],
+    escape,
+  ],
+  [
+    'a write through a symlink further up',
+    () => [
+      { name: 'a/', flag: '5' },
+      { name: 'a/l', flag: '2', target: '../../host' },
+      { name: 'a/l/b/c', content: 'x' },
+    ],
+    escape,
+  ],
+  [
+    'a folder below a symlink',
+    () => [
+      { name: 'l', flag: '2', target: host('') },
+      { name: 'l/d/', flag: '5' },
+    ],
+    escape,
+  ],
+  [
+    'a symlink below a symlink',
+    () => [
+      { name: 'l', flag: '2', target: host('') },
+      { name: 'l/s', flag: '2', target: 'x' },
+    ],
+    escape,
+  ],
+  [
+    'a hard link below a symlink',
+    () => [{ name: 'f' }, { name: 'l', flag: '2', target: host('') }, { name: 'l/h', flag: '1', target: 'f' }],
+    escape,
+  ],
+  [
+    'a device below a symlink',
+    () => [
+      { name: 'l', flag: '2', target: host('') },
+      { name: 'l/null', flag: '3', major: '0000001\0', minor: '0000003\0' },
+    ],
+    escape,
+  ],
   ['a whiteout below a symlink', () => [{ name: 'l', flag: '2', target: host('') }, { name: 'l/.wh.secret' }], escape],
   ['an opaque symlink', () => [{ name: 'l', flag: '2', target: host('') }, { name: 'l/.wh..wh..opq' }], escape],
-  ['a write through a hard link to a symlink', () => [{ name: 's', flag: '2', target: host('') }, { name: 'h', flag: '1', target: 's' }, { name: 'h/new', content: 'x' }], escape],
+  [
+    'a write through a hard link to a symlink',
+    () => [
+      { name: 's', flag: '2', target: host('') },
+      { name: 'h', flag: '1', target: 's' },
+      { name: 'h/new', content: 'x' },
+    ],
+    escape,
+  ],
   ['a hard link out of the root', () => [{ name: 'h', flag: '1', target: '../host/secret' }], escape],
   ['a hard link out of the root, by PAX', () => [rawPax([['linkpath', '../host/secret']]), { name: 'h', flag: '1', target: 'x' }], escape],
-  ['a file below a file', () => [{ name: 'f', content: 'x' }, { name: 'f/g', content: 'x' }], invalid],
-  ['a file below a device or fifo', () => [{ name: 'f', flag: '6' }, { name: 'f/g', content: 'x' }], invalid],
-  ['a hard link to a folder', () => [{ name: 'd/', flag: '5' }, { name: 'h', flag: '1', target: 'd' }], invalid],
+  [
+    'a file below a file',
+    () => [
+      { name: 'f', content: 'x' },
+      { name: 'f/g', content: 'x' },
+    ],
+    invalid,
+  ],
+  [
+    'a file below a device or fifo',
+    () => [
+      { name: 'f', flag: '6' },
+      { name: 'f/g', content: 'x' },
+    ],
+    invalid,
+  ],
+  [
+    'a hard link to a folder',
+    () => [
+      { name: 'd/', flag: '5' },
+      { name: 'h', flag: '1', target: 'd' },
+    ],
+    invalid,
+  ],
   ['a hard link to an implied folder', () => [{ name: 'd/f' }, { name: 'h', flag: '1', target: 'd' }], invalid],
   ['a hard link to the root', () => [{ name: 'h', flag: '1', target: '/' }], invalid],
   ['a hard link to itself', () => [{ name: 'h', flag: '1', target: './h' }], invalid],
   ['a root that is a symlink', () => [{ name: './', flag: '2', target: host('') }], invalid],
-  ['a root that is a file', () => [{ name: '/', flag: '0', content: '' }, { name: '.', flag: '2', target: 'x' }], invalid],
+  [
+    'a root that is a file',
+    () => [
+      { name: '/', flag: '0', content: '' },
+      { name: '.', flag: '2', target: 'x' },
+    ],
+    invalid,
+  ],
   ['a whiteout of nothing', () => [{ name: '.wh.' }], invalid],
   ['a whiteout of "."', () => [{ name: 'a/.wh..' }], invalid],
   ['a whiteout of ".."', () => [{ name: '.wh...' }], invalid],
@@ -125,20 +233,42 @@ test('a hard link through a symlink of the layer does not reach the host', () =>
 });
 
 test('a hard link to a symlink is the symlink, and writing to its name replaces it', () => {
-  unpack(rawTar({ name: 's', flag: '2', target: host('secret') }, { name: 'h', flag: '1', target: 's' }, { name: 'h', content: 'x' }, { name: 's', content: 'y' }));
+  unpack(
+    rawTar(
+      { name: 's', flag: '2', target: host('secret') },
+      { name: 'h', flag: '1', target: 's' },
+      { name: 'h', content: 'x' },
+      { name: 's', content: 'y' },
+    ),
+  );
   expectHostUntouched();
   expect(readFileSync(join(layer, 'h'), 'utf8')).toBe('x');
 });
 
 test('owner, mode, time and xattrs of a symlink are its own', () => {
   const before = lstatSync(host('secret'), { bigint: true });
-  unpack(rawTar(rawPax([['uid', '12'], ['mtime', '5'], ['SCHILY.xattr.user.k', 'v']]), { name: 's', flag: '2', mode: '0000777\0', target: host('secret') }));
+  unpack(
+    rawTar(
+      rawPax([
+        ['uid', '12'],
+        ['mtime', '5'],
+        ['SCHILY.xattr.user.k', 'v'],
+      ]),
+      { name: 's', flag: '2', mode: '0000777\0', target: host('secret') },
+    ),
+  );
   const after = lstatSync(host('secret'), { bigint: true });
   expect([after.mode, after.uid, after.mtimeNs, after.ctimeNs]).toEqual([before.mode, before.uid, before.mtimeNs, before.ctimeNs]);
 });
 
 test('a folder over a symlink replaces the symlink, and its own metadata go to the folder', () => {
-  unpack(rawTar({ name: 'l', flag: '2', target: '../host' }, { name: 'l/', flag: '5', mode: '0000700\0' }, { name: 'l/secret', content: 'mine' }));
+  unpack(
+    rawTar(
+      { name: 'l', flag: '2', target: '../host' },
+      { name: 'l/', flag: '5', mode: '0000700\0' },
+      { name: 'l/secret', content: 'mine' },
+    ),
+  );
   expectHostUntouched();
   expect(readFileSync(join(layer, 'l/secret'), 'utf8')).toBe('mine');
 });
@@ -149,8 +279,13 @@ test('a symlink over a folder takes the folder away without following what it he
   expect(lstatSync(join(layer, 'd')).isSymbolicLink()).toBe(true);
 });
 
-test("leftovers of aufs are neither files nor whiteouts", () => {
-  const tar = rawTar({ name: '.wh..wh.plnk/', flag: '5' }, { name: '.wh..wh.plnk/123.456', content: 'x' }, { name: '.wh..wh.aufs' }, { name: 'a/.wh..wh.orph/', flag: '5' });
+test('leftovers of aufs are neither files nor whiteouts', () => {
+  const tar = rawTar(
+    { name: '.wh..wh.plnk/', flag: '5' },
+    { name: '.wh..wh.plnk/123.456', content: 'x' },
+    { name: '.wh..wh.aufs' },
+    { name: 'a/.wh..wh.orph/', flag: '5' },
+  );
   unpack(tar);
   expect(readdirSync(layer)).toEqual([]);
   const { puts, removes, opaques } = index(tar);
@@ -178,7 +313,9 @@ test.each([
   ['a negative uid', rawHeader({ name: 'f', uid: base256(-1n, 8) })],
   ['a time beyond 64 bits', rawHeader({ name: 'f', mtime: base256(2n ** 70n) })],
 ])('%s is refused by its header alone', (_, header) => {
-  expect(() => createTarReader(createIndexBuilder((path) => ({ at: 'host', path }))).write(header)).toThrow(expect.objectContaining({ code: invalid }));
+  expect(() => createTarReader(createIndexBuilder((path) => ({ at: 'host', path }))).write(header)).toThrow(
+    expect.objectContaining({ code: invalid }),
+  );
   expect(() => unpack(header)).toThrow(expect.objectContaining({ code: invalid }));
   expect(readdirSync(layer)).toEqual([]);
 });
@@ -198,13 +335,25 @@ test('a million short PAX records are read in no more than a moment', () => {
 });
 
 test('a sparse file of many exbibytes costs neither time nor memory', () => {
-  const tar = rawTar(rawPax([['GNU.sparse.map', ''], ['GNU.sparse.size', String(Number.MAX_SAFE_INTEGER)]]), { name: 'huge' });
+  const tar = rawTar(
+    rawPax([
+      ['GNU.sparse.map', ''],
+      ['GNU.sparse.size', String(Number.MAX_SAFE_INTEGER)],
+    ]),
+    { name: 'huge' },
+  );
   expect(index(tar).puts.get('huge')?.node).toMatchObject({ size: Number.MAX_SAFE_INTEGER });
   expect(() => unpack(tar)).toThrow(expect.objectContaining({ code: 'STORE_FAILED' }));
 });
 
 test('the passwd that is kept in memory may be sparse, but no larger than 1 MiB', () => {
-  const tar = rawTar(rawPax([['GNU.sparse.map', '0,1'], ['GNU.sparse.size', String(2 ** 40)]]), { name: 'etc/passwd', content: 'x' });
+  const tar = rawTar(
+    rawPax([
+      ['GNU.sparse.map', '0,1'],
+      ['GNU.sparse.size', String(2 ** 40)],
+    ]),
+    { name: 'etc/passwd', content: 'x' },
+  );
   expect(index(tar).puts.get('etc/passwd')?.node).toMatchObject({ content: { at: 'host' } });
 });
 
@@ -217,7 +366,12 @@ test.each([
 });
 
 test('every truncation of an archive is an error or a whole number of members, never a hang', () => {
-  const tar = rawTar({ name: 'd/', flag: '5' }, rawPax([['path', 'd/long']]), { name: 'x', content: 'x'.repeat(700) }, { name: 'd/l', flag: '2', target: 'long' });
+  const tar = rawTar(
+    { name: 'd/', flag: '5' },
+    rawPax([['path', 'd/long']]),
+    { name: 'x', content: 'x'.repeat(700) },
+    { name: 'd/l', flag: '2', target: 'long' },
+  );
   for (let end = 0; end < tar.length; end += 128) {
     try {
       expect(index(tar.subarray(0, end)).puts.size).toBeLessThanOrEqual(3);
@@ -228,7 +382,15 @@ test('every truncation of an archive is an error or a whole number of members, n
 });
 
 test('no single damaged byte makes anything but a named error or another valid layer', () => {
-  const tar = rawTar({ name: 'd/', flag: '5' }, rawPax([['path', 'd/long'], ['mtime', '5.5']]), { name: 'x', content: 'abc' }, { name: 'd/h', flag: '1', target: 'd/long' });
+  const tar = rawTar(
+    { name: 'd/', flag: '5' },
+    rawPax([
+      ['path', 'd/long'],
+      ['mtime', '5.5'],
+    ]),
+    { name: 'x', content: 'abc' },
+    { name: 'd/h', flag: '1', target: 'd/long' },
+  );
   for (let at = 0; at < tar.length; at++) {
     for (const flip of [0x01, 0x80]) {
       const damaged = Buffer.from(tar);

@@ -75,7 +75,13 @@ test('the root takes the metadata of its own entry', () => {
 });
 
 test('whiteouts are devices 0:0, and removing and putting in one layer makes an opaque folder or the file', () => {
-  const folder = unpack([{ name: 'a/.wh.gone' }, { name: '.wh.d' }, { name: 'd/new', content: 'x' }, { name: 'f', content: 'new' }, { name: '.wh.f' }]);
+  const folder = unpack([
+    { name: 'a/.wh.gone' },
+    { name: '.wh.d' },
+    { name: 'd/new', content: 'x' },
+    { name: 'f', content: 'new' },
+    { name: '.wh.f' },
+  ]);
   expect(isWhiteout(join(folder, 'a/gone'))).toBe(true);
   expect(readFileSync(join(folder, 'f'), 'utf8')).toBe('new');
   expect(getXattr(join(folder, 'd'), `${style}.overlay.opaque`)?.toString()).toBe('y');
@@ -113,7 +119,11 @@ test.skipIf(!hasUserXattrs)('xattrs are set as bytes; what the kernel refuses is
 test.skipIf(!isRoot)('owner, setuid bit and file capability all survive each other', () => {
   const capability = Buffer.from('0100000200200000000000000000000000000000', 'hex');
   const folder = unpack([
-    rawPax([['uid', '3000000'], ['gid', '70000'], ['SCHILY.xattr.security.capability', capability]]),
+    rawPax([
+      ['uid', '3000000'],
+      ['gid', '70000'],
+      ['SCHILY.xattr.security.capability', capability],
+    ]),
     { name: 'ping', content: 'x', mode: '0006755\0' },
     rawPax([['uid', '1000']]),
     { name: 'l', flag: '2', target: 'ping' },
@@ -130,7 +140,9 @@ test.skipIf(!hasDevices)('devices and fifos are made with their numbers', () => 
     { name: 'null', flag: '3', major: '0000001\0', minor: '0000003\0', mode: '0000666\0' },
     { name: 'pipe', flag: '6', mode: '0000622\0' },
   ]);
-  expect(execFileSync('stat', ['-c', '%F %t:%T %a', join(folder, 'null')], { encoding: 'utf8' }).trim()).toBe('character special file 1:3 666');
+  expect(execFileSync('stat', ['-c', '%F %t:%T %a', join(folder, 'null')], { encoding: 'utf8' }).trim()).toBe(
+    'character special file 1:3 666',
+  );
   expect(lstatSync(join(folder, 'pipe')).isFIFO()).toBe(true);
 });
 
@@ -140,9 +152,15 @@ test.skipIf(hasDevices)('a device that may not be made becomes a whiteout, so th
 
 test('sparse files are written with their holes', () => {
   const folder = unpack([
-    rawPax([['GNU.sparse.map', '0,1,1048576,1'], ['GNU.sparse.size', '8388608']]),
+    rawPax([
+      ['GNU.sparse.map', '0,1,1048576,1'],
+      ['GNU.sparse.size', '8388608'],
+    ]),
     { name: 'sparse', content: 'ab' },
-    rawPax([['GNU.sparse.map', ''], ['GNU.sparse.size', '1000000000000']]),
+    rawPax([
+      ['GNU.sparse.map', ''],
+      ['GNU.sparse.size', '1000000000000'],
+    ]),
     { name: 'all-hole', content: '' },
   ]);
   const stats = lstatSync(join(folder, 'sparse'));
@@ -162,7 +180,7 @@ test('the last member of a path wins, whatever the kinds', () => {
     { name: 'b/.wh.z' },
     { name: 'b', flag: '2', target: 'a' },
     { name: 'c', flag: '2', target: '/etc' },
-    { name: 'c/', flag: '5' },
+    { name: 'c/', flag: '5', mode: '0000755\0' },
     { name: 'c/inside', content: '2' },
     { name: 'd/', flag: '5', mode: '0000700\0' },
     { name: 'd/kept', content: '3' },
@@ -211,5 +229,7 @@ test('what the file system refuses is STORE_FAILED and names the file', () => {
   const folder = mkdtempSync(join(scratch, 'layer-'));
   const reader = createTarReader(createUnpacker({ folder, style, owners: 'skip' }));
   rmSync(folder, { recursive: true });
-  expect(() => reader.write(rawTar({ name: 'some/file' }))).toThrow(expect.objectContaining({ code: 'STORE_FAILED', message: expect.stringContaining('some/file') }));
+  expect(() => reader.write(rawTar({ name: 'some/file' }))).toThrow(
+    expect.objectContaining({ code: 'STORE_FAILED', message: expect.stringContaining('some/file') }),
+  );
 });
