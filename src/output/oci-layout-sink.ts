@@ -14,6 +14,7 @@ import type { Descriptor, Image, Layer } from '../image/image.ts';
 import { isObject, type JsonObject, parseJsonObject } from '../image/json.ts';
 import { OCI_INDEX } from '../image/media-types.ts';
 import { formatReference, type Reference, withDefaultTag } from '../image/reference.ts';
+import { allOrStop } from './all-or-stop.ts';
 import { outputFailure, prepareFolder, writeAtomically } from './atomic-file.ts';
 import { bytesLayer } from './bytes-layer.ts';
 import type { ImageSink } from './image-sink.ts';
@@ -30,16 +31,18 @@ const REF_NAME = 'org.opencontainers.image.ref.name';
 const IMAGE_NAME = 'io.containerd.image.name';
 
 export function ociLayoutSink({ folder, references }: OciLayoutSinkOptions): ImageSink {
-  const blobs = join(folder, 'blobs', 'sha256');
+  const blobFolder = join(folder, 'blobs', 'sha256');
   const copying = new Map<string, Promise<void>>();
+  const halt = new AbortController();
 
   const store = (blob: Pick<Layer, 'descriptor' | 'open'>, signal: AbortSignal): Promise<void> => {
-    const path = join(blobs, hexOf(blob.descriptor.digest));
+    const path = join(blobFolder, hexOf(blob.descriptor.digest));
     const known = copying.get(path);
     if (known !== undefined) return known;
     const copy = async (): Promise<void> => {
-      await prepareFolder(blobs);
-      if (!(await isWhole(path, blob.descriptor))) await writeAtomically(path, await blob.open(signal), signal);
+      const either = AbortSignal.any([signal, halt.signal]);
+      await prepareFolder(blobFolder);
+      if (!(await isWhole(path, blob.descriptor))) await writeAtomically(path, await blob.open(either), either);
     };
     const done = copy();
     // `write` awaits it; until then nobody does.
@@ -60,7 +63,11 @@ export function ociLayoutSink({ folder, references }: OciLayoutSinkOptions): Ima
     async write(image, signal) {
       const { manifest, config } = assembleImage(image);
       const layers = image.layers.filter((layer) => !isForeignLayer(layer.descriptor));
-      await Promise.all([...layers, bytesLayer(config), bytesLayer(manifest)].map((blob) => store(blob, signal)));
+      const blobs = [...layers, bytesLayer(config), bytesLayer(manifest)];
+      await allOrStop(
+        blobs.map((blob) => store(blob, signal)),
+        () => halt.abort(new Error('another blob could not be written')),
+      );
       await writeJson(join(folder, 'oci-layout'), { imageLayoutVersion: '1.0.0' }, signal);
       const index = await readIndex(folder);
       await writeJson(join(folder, 'index.json'), withImage(index, entries(image, manifest, references)), signal);

@@ -7,6 +7,7 @@ import type { Digest } from '../image/digest.ts';
 import type { Layer } from '../image/image.ts';
 import { formatReference, type Reference, withDefaultTag } from '../image/reference.ts';
 import type { RegistryClient } from '../registry/registry-client.ts';
+import { allOrStop } from './all-or-stop.ts';
 import { bytesLayer } from './bytes-layer.ts';
 import type { ImageSink } from './image-sink.ts';
 
@@ -24,13 +25,14 @@ export function registrySink({ client, destination }: RegistrySinkOptions): Imag
   });
   const where = formatReference({ registry, repository, ...(tag === undefined ? {} : { tag }) });
   const to = { registry, repository };
+  const halt = new AbortController();
   const offered = new Map<Digest, { readonly done: Promise<void>; readonly stop: AbortController }>();
 
   const push = (layer: Layer, signal: AbortSignal): Promise<void> => {
     const known = offered.get(layer.descriptor.digest);
     if (known !== undefined) return known.done;
     const stop = new AbortController();
-    const done = client.pushBlob(to, layer, AbortSignal.any([signal, stop.signal]));
+    const done = client.pushBlob(to, layer, AbortSignal.any([signal, stop.signal, halt.signal]));
     // `write` awaits it; until then nobody does.
     done.catch(() => undefined);
     offered.set(layer.descriptor.digest, { done, stop });
@@ -48,7 +50,11 @@ export function registrySink({ client, destination }: RegistrySinkOptions): Imag
       const layers = image.layers.filter((layer) => !isForeignLayer(layer.descriptor));
       const wanted = new Set(layers.map((layer) => layer.descriptor.digest));
       for (const [digest, { stop }] of offered) if (!wanted.has(digest)) stop.abort(new Error('the image does not have this layer'));
-      await Promise.all([...layers.map((layer) => push(layer, signal)), client.pushBlob(to, bytesLayer(config), signal)]);
+      const pushes = [
+        ...layers.map((layer) => push(layer, signal)),
+        client.pushBlob(to, bytesLayer(config), AbortSignal.any([signal, halt.signal])),
+      ];
+      await allOrStop(pushes, () => halt.abort(new Error('another blob could not be pushed')));
       await client.pushManifest(to, manifest, tag ?? null, signal);
       return { where, digest: manifest.descriptor.digest };
     },

@@ -89,3 +89,11 @@ test('the check asks for the right to push', async () => {
   await registrySink({ client, destination: parseReference('app') }).check(never);
   expect(log).toEqual(['check docker.io/library/app']);
 });
+
+test('when one blob fails, the others are stopped and waited for', async () => {
+  const [stuck, refused] = [await testLayer(), await testLayer()];
+  const { log, client } = recordingClient([stuck.descriptor.digest], [refused.descriptor.digest]);
+  const sink = registrySink({ client, destination: parseReference('reg.example/app:1') });
+  await expect(sink.write(testImage([stuck, refused]), never)).rejects.toThrow('refused');
+  expect(log.at(-1)).toBe(`aborted ${stuck.descriptor.digest}`);
+});
