@@ -34,6 +34,12 @@ export function libcFunction(prototype: string): LibcFunction {
   };
 }
 
+/** Where the bytes lie in memory, for pointers inside structs. Only for arrays of more than 64 bytes, which do not move, and as long as they are referenced. */
+export function addressOf(bytes: Uint8Array): bigint {
+  if (bytes.length <= 64) throw new Error('a small array may be moved by the garbage collector');
+  return libc().koffi.address(bytes);
+}
+
 /** A path or name for a `const char *` argument. Throws EINVAL for a NUL inside: C would silently cut the rest off. */
 export function cString(text: string | Uint8Array): string | Uint8Array {
   if (typeof text === 'string') {

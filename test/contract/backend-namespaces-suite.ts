@@ -96,6 +96,14 @@ export function namespacesSuite(make: (workFolder: string) => Promise<Backend>, 
       expect(output).toMatch(/^1\nNSpid:\d+\nNSpgid:1\nNSsid:1\n[1-6]\n$/);
     });
 
+    test('runs under a seccomp filter that denies new namespaces and the kernel log', async () => {
+      const script =
+        'grep "^Seccomp:" /proc/self/status; for call in "unshare -U" "unshare -n" dmesg; do /bin/busybox $call true 2>&1; done; true';
+      const { output } = await shell(rootfs, script);
+      expect(output).toMatch(/^Seccomp:\t2\n/);
+      expect(output.match(/Operation not permitted/g)?.length).toBe(3);
+    });
+
     test.each(['/proc/sys/kernel/hostname', '/proc/sysrq-trigger', '/sys/kernel/uevent_helper', '/proc/irq/default_smp_affinity'])(
       'lets nobody write to %s',
       async (file) => {

@@ -8,10 +8,12 @@ import { dieWithParent, limitBoundingSet, limitCapabilities, setIds } from '../.
 import { joinStderrToStdout, keepOnlyStandardStreams, resetSignals, startSession } from '../../sys/exec.ts';
 import { pivotRoot, unmountDetached } from '../../sys/mount.ts';
 import { enterLoopbackNetwork, setHostname } from '../../sys/network.ts';
+import { installFilter } from '../../sys/seccomp.ts';
 import { INIT_FDS, type InitReport, type InitSpec } from './init-spec.ts';
 import { executeCommand } from './sandbox/execute-command.ts';
 import { mountOverlay } from './sandbox/mount-overlay.ts';
 import { makeMounts } from './sandbox/mounts.ts';
+import { seccompFilter } from './sandbox/seccomp-filter.ts';
 import { SetupError, step } from './setup-error.ts';
 
 /** Docker's default: CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE NET_RAW SYS_CHROOT MKNOD AUDIT_WRITE SETFCAP. */
@@ -51,11 +53,18 @@ function prepare(spec: InitSpec): void {
   // A user that is not root may open /dev/stdout again only when the pipe is its own.
   step('hand over the output', () => fchownSync(1, spec.user.uid, spec.user.gid));
   step('limit the capability bounding set', () => limitBoundingSet(CAPABILITIES));
+  step('install the seccomp filter', filterSyscalls);
   step(`become user ${spec.user.uid}:${spec.user.gid}`, () => setIds(spec.user.uid, spec.user.gid, spec.user.groups));
   step('limit the capabilities', () => limitCapabilities(CAPABILITIES));
   step('tie the command to its parent', dieWithParent);
   step('reset signals', resetSignals);
   step('close descriptors', keepOnlyStandardStreams);
+}
+
+/** Before the user changes, because it needs CAP_SYS_ADMIN. Capabilities hold a RUN also on kernels without seccomp. */
+function filterSyscalls(): void {
+  const filter = seccompFilter(process.arch);
+  if (filter !== undefined) installFilter(filter);
 }
 
 /** pivot_root rather than chroot: CAP_SYS_CHROOT, which a RUN has, leads out of a chroot. The old root is stacked on the new one and taken away. */

@@ -59,8 +59,9 @@ export function startSandbox(programs: SandboxPrograms, folder: string): Sandbox
       }
     },
     async cancel() {
-      // Init takes an empty spec as its leave.
+      // Init takes an empty spec as its leave; one that is born only now is not met by the kill.
       input.end();
+      killTree(child);
       output.resume();
       await Promise.all([exit.catch(ignore), outputEnded]);
     },
