@@ -58,7 +58,10 @@ export function createIndexBuilder(contentOf: ContentOf): IndexBuilder {
 
   function put(path: BytePath, member: TarMember): void {
     needFolder(parentOf(path), path);
-    if (member.type === 'hardlink') return link(path, memberPath(member.target, 'hard link target'));
+    if (member.type === 'hardlink') {
+      link(path, memberPath(member.target, 'hard link target'));
+      return;
+    }
     replaceBy(member.type === 'dir' ? 'dir' : 'other', path);
     puts.set(path, { meta: member.meta, node: nodeOf(path, member) });
   }
@@ -137,7 +140,6 @@ export function createIndexBuilder(contentOf: ContentOf): IndexBuilder {
     end() {
       ended = true;
     },
-    abort() {},
     index() {
       if (!ended) throw new Error('the layer is not complete');
       return { puts, removes, opaques, implied, ...(lowerLinks.size === 0 ? {} : { lowerLinks }) };

@@ -70,7 +70,7 @@ async function* through(
   let sourceError: unknown;
   source.once('error', (error) => (sourceError = error));
   addAbortSignal(signal, transform);
-  pipeline(source, transform, () => {});
+  pipeline(source, transform, () => undefined);
   try {
     for await (const chunk of transform) yield chunk as Buffer;
   } catch (error) {

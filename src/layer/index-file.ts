@@ -31,12 +31,12 @@ export function serializeIndex(index: LayerIndex): Buffer {
   }
   const lists = [index.removes, index.opaques, index.implied, [...(index.lowerLinks ?? [])].flat()].map((list) => [...list]);
   const lengths = Buffer.alloc(lists.reduce((sum, list) => sum + list.length * 4, 0));
-  lists.flat().forEach((path, i) => lengths.writeUInt32LE(path.length, i * 4));
+  for (const [i, path] of lists.flat().entries()) lengths.writeUInt32LE(path.length, i * 4);
   const text = Buffer.from(pool.join('') + lists.flat().join(''), 'latin1');
   const header = Buffer.alloc(HEADER);
   const body = [records, lengths, text];
   const counts = [index.puts.size, ...lists.map((list) => list.length)];
-  [MAGIC, VERSION, crcOf(counts, body), ...counts].forEach((value, i) => header.writeUInt32LE(value, i * 4));
+  for (const [i, value] of [MAGIC, VERSION, crcOf(counts, body), ...counts].entries()) header.writeUInt32LE(value, i * 4);
   return Buffer.concat([header, ...body]);
 }
 

@@ -1,5 +1,5 @@
 /** The names in each folder of one layer, made once per index and kept as long as the index is. */
-import { baseName, type BytePath, type ByteString, parentOf } from '../bytes/byte-path.ts';
+import { type BytePath, type ByteString, baseName, parentOf } from '../bytes/byte-path.ts';
 import type { LayerIndex } from './layer-index.ts';
 
 export interface LayerNames {

@@ -2,7 +2,7 @@
  * What a member's name means in a layer: a path, a whiteout, an opaque mark, or nothing. Also the reverse, for writing.
  * Spec: OCI image-spec layer.md, "Whiteouts". Names that lead out of the root are refused here, once for all readers.
  */
-import { baseName, type BytePath, type ByteString, joinPath, parentOf, textOf } from '../bytes/byte-path.ts';
+import { type BytePath, type ByteString, baseName, joinPath, parentOf, textOf } from '../bytes/byte-path.ts';
 import { TsbuildError } from '../errors.ts';
 
 export type MemberName =

@@ -125,13 +125,16 @@ export function createUnpacker(options: UnpackOptions): TarHandler {
       }
       case 'symlink':
         place(path, (place) => symlinkSync(forFs(member.target), place));
-        return applyMeta(host(path), member.meta, 'symlink', options.owners);
+        applyMeta(host(path), member.meta, 'symlink', options.owners);
+        return;
       case 'hardlink':
-        return link(path, memberPath(member.target, 'hard link target'));
+        link(path, memberPath(member.target, 'hard link target'));
+        return;
       case 'fifo':
       case 'char':
       case 'block':
-        return special(path, member, member.type);
+        special(path, member, member.type);
+        return;
     }
   }
 

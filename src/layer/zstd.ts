@@ -39,7 +39,7 @@ export function nativeZstd(): NativeZstd {
     compress(source, level) {
       const compressor = createZstdCompress({ chunkSize: CHUNK, params: { [ZSTD_C_COMPRESSION_LEVEL]: level } });
       // The error reaches whoever reads the compressor.
-      pipeline(Readable.from(source), compressor, () => {});
+      pipeline(Readable.from(source), compressor, () => undefined);
       return compressor;
     },
     // Windows of more than 128 MiB (zstd's own limit) stay refused: they are the reader's memory.

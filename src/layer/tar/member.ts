@@ -27,11 +27,11 @@ export interface TarHandler {
   /** So many zero bytes of a sparse file: may be far more than the archive holds. */
   hole(bytes: number): void;
   /** Every byte of the last member, which is a file, was handed over. */
-  contentEnd(): void;
+  contentEnd?(): void;
   /** The archive is complete. */
-  end(): void;
+  end?(): void;
   /** No more will come: frees what is open. Called at most once, perhaps after `end`; must not throw. */
-  abort(): void;
+  abort?(): void;
 }
 
 /** Archives are whole numbers of these. */

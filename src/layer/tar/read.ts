@@ -10,9 +10,9 @@ import { textOf } from '../../bytes/byte-path.ts';
 import { TsbuildError } from '../../errors.ts';
 import { checksumFits, FIELD, isZeroBlock, readNumber } from './header-block.ts';
 import { BLOCK, MAX_EXTENSION_BYTES, type TarHandler } from './member.ts';
-import { parsePax, type PaxRecords } from './pax.ts';
+import { type PaxRecords, parsePax } from './pax.ts';
 import { type ResolvedMember, resolveMember } from './resolve-member.ts';
-import { checkedSparse, type ContentMapReader, createContentMapReader, type Extent, readOldGnuSlots, type SparseFile } from './sparse.ts';
+import { type ContentMapReader, checkedSparse, createContentMapReader, type Extent, readOldGnuSlots, type SparseFile } from './sparse.ts';
 
 export interface TarReader {
   /** Throws LAYER_INVALID and whatever the handler throws; after that the reader must not be used, except for `abort`. */
@@ -29,7 +29,7 @@ type State =
   | { readonly at: 'old-gnu-map'; readonly resolved: ResolvedMember; readonly extents: Extent[] }
   | { readonly at: 'content-map'; readonly resolved: ResolvedMember; readonly map: ContentMapReader; read: number }
   | { readonly at: 'content'; left: number; readonly padding: number; readonly extents: ExtentWalk | undefined }
-  | { readonly at: 'padding'; left: number; readonly then: State }
+  | { readonly at: 'padding'; left: number }
   | { readonly at: 'end' };
 
 /** Where in a sparse file the content goes on. */
@@ -90,7 +90,7 @@ export function createTarReader(handler: TarHandler): TarReader {
     else if (flag === 'K') longLink = untilNul(body);
     else if (flag === 'g') globalPax = mergedGlobal(globalPax, parsePax(body));
     else pax = parsePax(body);
-    state = padded(body.length, HEADER);
+    state = afterPadding(paddingOf(body.length));
   }
 
   /** Announces the member; `left` bytes of content follow (`stored` less the map of format 1.0). */
@@ -108,14 +108,15 @@ export function createTarReader(handler: TarHandler): TarReader {
 
   function contentEnd(walk: ExtentWalk | undefined, padding: number): void {
     if (walk !== undefined && walk.position < walk.file.size) handler.hole(walk.file.size - walk.position);
-    handler.contentEnd();
-    state = padding === 0 ? HEADER : { at: 'padding', left: padding, then: HEADER };
+    handler.contentEnd?.();
+    state = afterPadding(padding);
   }
 
   function block(bytes: Buffer, start: number): void {
     switch (state.at) {
       case 'header':
-        return header(bytes, start);
+        header(bytes, start);
+        return;
       case 'second-zero-block':
         if (!isZeroBlock(bytes, start)) throw invalid(`data after the end mark, behind "${lastName}"`);
         state = { at: 'end' };
@@ -158,7 +159,7 @@ export function createTarReader(handler: TarHandler): TarReader {
       case 'padding': {
         const take = Math.min(available, state.left);
         state.left -= take;
-        if (state.left === 0) state = state.then;
+        if (state.left === 0) state = HEADER;
         return at + take;
       }
       case 'extension': {
@@ -196,14 +197,14 @@ export function createTarReader(handler: TarHandler): TarReader {
     end() {
       const complete = state.at === 'end' || state.at === 'second-zero-block' || (state.at === 'header' && splitLength === 0);
       // Some writers leave out the padding of the last member.
-      const unpadded = state.at === 'padding' && state.then.at === 'header';
+      const unpadded = state.at === 'padding';
       if ((!complete && !unpadded) || pax !== undefined || longName !== undefined || longLink !== undefined) {
         throw invalid(`the archive is cut short${lastName === '' ? '' : ` after or within "${lastName}"`}`);
       }
-      handler.end();
+      handler.end?.();
     },
     abort() {
-      handler.abort();
+      handler.abort?.();
     },
   };
 }
@@ -227,9 +228,8 @@ function spread(handler: TarHandler, walk: ExtentWalk, bytes: Buffer): void {
   }
 }
 
-function padded(size: number, then: State): State {
-  const padding = paddingOf(size);
-  return padding === 0 ? then : { at: 'padding', left: padding, then };
+function afterPadding(left: number): State {
+  return left === 0 ? HEADER : { at: 'padding', left };
 }
 
 function paddingOf(size: number): number {

@@ -8,7 +8,7 @@ import { TsbuildError } from '../../errors.ts';
 import type { NodeType } from '../entry.ts';
 import { FIELD, readBigNumber, readNumber, readText } from './header-block.ts';
 import type { TarMember } from './member.ts';
-import { parsePaxNumber, parsePaxTime, type PaxRecords } from './pax.ts';
+import { type PaxRecords, parsePaxNumber, parsePaxTime } from './pax.ts';
 import { type Extent, type PaxSparse, readOldGnuSize, readOldGnuSlots, sparseFromPax } from './sparse.ts';
 
 export interface Extensions {

@@ -7,7 +7,7 @@ import type { ByteString } from '../../bytes/byte-path.ts';
 import { TsbuildError } from '../../errors.ts';
 import { type Field, readNumber } from './header-block.ts';
 import { BLOCK, MAX_EXTENSION_BYTES } from './member.ts';
-import { parsePaxNumber, type PaxRecords } from './pax.ts';
+import { type PaxRecords, parsePaxNumber } from './pax.ts';
 
 export interface Extent {
   readonly offset: number;

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { Readable } from 'node:stream';
 import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { compress, type CompressOptions } from '../../../src/layer/compress.ts';
+import { type CompressOptions, compress } from '../../../src/layer/compress.ts';
 import { gather } from './read-all.ts';
 
 const { signal } = new AbortController();

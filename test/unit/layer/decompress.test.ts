@@ -72,7 +72,7 @@ for (const program of ['gzip', 'bzip2', 'xz', 'zstd'] as const) {
     const source = Readable.from(
       (async function* () {
         yield zip(program, plain).subarray(0, 1000);
-        await new Promise(() => {});
+        await new Promise(() => undefined);
       })(),
     );
     setTimeout(() => controller.abort(new Error('stopped by the user')), 30);

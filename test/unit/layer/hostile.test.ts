@@ -56,22 +56,22 @@ function expectHostUntouched(): void {
 
 const host = (path: string): string => join(place, 'host', path);
 
-const escape = 'LAYER_PATH_ESCAPE';
+const escaping = 'LAYER_PATH_ESCAPE';
 const invalid = 'LAYER_INVALID';
 
 test.each([
-  ['a name that goes up', () => [{ name: '../host/secret', content: 'x' }], escape],
-  ['a name that goes down and further up', () => [{ name: 'a/../../host/secret', content: 'x' }], escape],
-  ['a name that goes up only within', () => [{ name: 'a/../b', content: 'x' }], escape],
-  ['a name that ends with ".."', () => [{ name: 'a/..', flag: '5' }], escape],
-  ['a long name that goes up', () => [rawPax([['path', '../host/secret']]), { name: 'x', content: 'x' }], escape],
+  ['a name that goes up', () => [{ name: '../host/secret', content: 'x' }], escaping],
+  ['a name that goes down and further up', () => [{ name: 'a/../../host/secret', content: 'x' }], escaping],
+  ['a name that goes up only within', () => [{ name: 'a/../b', content: 'x' }], escaping],
+  ['a name that ends with ".."', () => [{ name: 'a/..', flag: '5' }], escaping],
+  ['a long name that goes up', () => [rawPax([['path', '../host/secret']]), { name: 'x', content: 'x' }], escaping],
   [
     'a GNU long name that goes up',
     () => [
       { name: 'L', flag: 'L', content: '../host/secret\0' },
       { name: 'x', content: 'x' },
     ],
-    escape,
+    escaping,
   ],
   [
     'a sparse name that goes up',
@@ -82,17 +82,17 @@ test.each([
       ]),
       { name: 'x' },
     ],
-    escape,
+    escaping,
   ],
-  ['a whiteout that goes up', () => [{ name: '../host/.wh.secret' }], escape],
-  ['an opaque mark that goes up', () => [{ name: '../host/.wh..wh..opq' }], escape],
+  ['a whiteout that goes up', () => [{ name: '../host/.wh.secret' }], escaping],
+  ['an opaque mark that goes up', () => [{ name: '../host/.wh..wh..opq' }], escaping],
   [
     'a write through a symlink',
     () => [
       { name: 'l', flag: '2', target: host('') },
       { name: 'l/new', content: 'x' },
     ],
-    escape,
+    escaping,
   ],
   [
     'a write through a relative symlink',
@@ -100,7 +100,7 @@ test.each([
       { name: 'l', flag: '2', target: '../host' },
       { name: 'l/secret', content: 'x' },
     ],
-    escape,
+    escaping,
   ],
   [
     'a write through a symlink to another symlink',
@@ -109,7 +109,7 @@ test.each([
       { name: 'b', flag: '2', target: 'a' },
       { name: 'b/secret', content: 'x' },
     ],
-    escape,
+    escaping,
   ],
   [
     'a write through a symlink further up',
@@ -118,7 +118,7 @@ test.each([
       { name: 'a/l', flag: '2', target: '../../host' },
       { name: 'a/l/b/c', content: 'x' },
     ],
-    escape,
+    escaping,
   ],
   [
     'a folder below a symlink',
@@ -126,7 +126,7 @@ test.each([
       { name: 'l', flag: '2', target: host('') },
       { name: 'l/d/', flag: '5' },
     ],
-    escape,
+    escaping,
   ],
   [
     'a symlink below a symlink',
@@ -134,12 +134,12 @@ test.each([
       { name: 'l', flag: '2', target: host('') },
       { name: 'l/s', flag: '2', target: 'x' },
     ],
-    escape,
+    escaping,
   ],
   [
     'a hard link below a symlink',
     () => [{ name: 'f' }, { name: 'l', flag: '2', target: host('') }, { name: 'l/h', flag: '1', target: 'f' }],
-    escape,
+    escaping,
   ],
   [
     'a device below a symlink',
@@ -147,10 +147,10 @@ test.each([
       { name: 'l', flag: '2', target: host('') },
       { name: 'l/null', flag: '3', major: '0000001\0', minor: '0000003\0' },
     ],
-    escape,
+    escaping,
   ],
-  ['a whiteout below a symlink', () => [{ name: 'l', flag: '2', target: host('') }, { name: 'l/.wh.secret' }], escape],
-  ['an opaque symlink', () => [{ name: 'l', flag: '2', target: host('') }, { name: 'l/.wh..wh..opq' }], escape],
+  ['a whiteout below a symlink', () => [{ name: 'l', flag: '2', target: host('') }, { name: 'l/.wh.secret' }], escaping],
+  ['an opaque symlink', () => [{ name: 'l', flag: '2', target: host('') }, { name: 'l/.wh..wh..opq' }], escaping],
   [
     'a write through a hard link to a symlink',
     () => [
@@ -158,10 +158,14 @@ test.each([
       { name: 'h', flag: '1', target: 's' },
       { name: 'h/new', content: 'x' },
     ],
-    escape,
+    escaping,
   ],
-  ['a hard link out of the root', () => [{ name: 'h', flag: '1', target: '../host/secret' }], escape],
-  ['a hard link out of the root, by PAX', () => [rawPax([['linkpath', '../host/secret']]), { name: 'h', flag: '1', target: 'x' }], escape],
+  ['a hard link out of the root', () => [{ name: 'h', flag: '1', target: '../host/secret' }], escaping],
+  [
+    'a hard link out of the root, by PAX',
+    () => [rawPax([['linkpath', '../host/secret']]), { name: 'h', flag: '1', target: 'x' }],
+    escaping,
+  ],
   [
     'a file below a file',
     () => [

@@ -5,7 +5,7 @@ import { afterAll, expect, test } from 'vitest';
 import type { FileContent, FileMeta, LayerEntry } from '../../../src/layer/entry.ts';
 import { packEntries } from '../../../src/layer/pack.ts';
 import { makeNode } from '../../../src/sys/mknod.ts';
-import { gather, readAll, type ReadMember } from './read-all.ts';
+import { gather, type ReadMember, readAll } from './read-all.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tsbuild-pack-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -1,6 +1,7 @@
 /** A whole archive read into values. */
-import { createTarReader } from '../../../src/layer/tar/read.ts';
+
 import type { TarHandler, TarMember } from '../../../src/layer/tar/member.ts';
+import { createTarReader } from '../../../src/layer/tar/read.ts';
 
 export interface ReadMember extends TarMember {
   /** Holes filled with zeros. */
@@ -14,9 +15,6 @@ export function readAll(tar: Buffer, step = tar.length || 1): readonly ReadMembe
     member: (member) => void found.push({ member, parts: [] }),
     content: (bytes) => void found.at(-1)?.parts.push(Buffer.from(bytes)),
     hole: (bytes) => void found.at(-1)?.parts.push(Buffer.alloc(bytes)),
-    contentEnd() {},
-    end() {},
-    abort() {},
   };
   feed(handler, tar, step);
   return found.map(({ member, parts }) => ({ ...member, content: Buffer.concat(parts) }));

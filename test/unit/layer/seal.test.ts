@@ -10,7 +10,7 @@ import type { Descriptor } from '../../../src/image/image.ts';
 import { createIndexBuilder } from '../../../src/layer/build-index.ts';
 import type { LayerEntries, LayerEntry } from '../../../src/layer/entry.ts';
 import { readLayer } from '../../../src/layer/read-layer.ts';
-import { sealLayer, type SealOptions } from '../../../src/layer/seal.ts';
+import { type SealOptions, sealLayer } from '../../../src/layer/seal.ts';
 import { createTarReader } from '../../../src/layer/tar/read.ts';
 import type { TarTap } from '../../../src/layer/tar-tap.ts';
 import { readAll } from './read-all.ts';
@@ -141,18 +141,29 @@ test.each([
   expect((await sealLayer(entries(), { ...options, format, compression })).descriptor.mediaType).toBe(mediaType);
 });
 
-test('the slowest sink sets the pace, and memory does not grow with the layer', async () => {
-  const slow = sink({ delayMs: 15 });
+test('a sink that is not ready stops the reading of files, so memory does not grow with the layer', async () => {
+  const bytes = Buffer.alloc(1024 * 1024, 'x');
   let asked = 0;
   const counted = (function* (): Generator<LayerEntry> {
-    for (const entry of entries(60, 1024 * 1024)) {
-      asked++;
-      yield entry;
+    for (; asked < 60; asked++) {
+      yield {
+        kind: 'put',
+        path: `f${asked}`,
+        meta: { mode: 0o644, uid: 0, gid: 0, mtimeNs: 0n },
+        node: { type: 'file', size: bytes.length, content: { at: 'memory', bytes } },
+      };
     }
   })();
-  const sealing = sealLayer(counted, { ...options, level: 1, sinks: [slow, sink()] });
-  await new Promise((resolve) => setTimeout(resolve, 120));
+  let ready = (): void => undefined;
+  const gate = new Promise<void>((resolve) => (ready = resolve));
+  const stuck: BlobSink = {
+    begin: () => Promise.resolve({ write: () => gate, commit: () => Promise.resolve(), abort: () => Promise.resolve() }),
+  };
+  const sealing = sealLayer(counted, { ...options, level: 1, sinks: [stuck, sink()] });
+  // Long enough for all 60 files, were nobody to hold them back.
+  await new Promise((resolve) => setTimeout(resolve, 500));
   expect(asked).toBeLessThan(45);
+  ready();
   expect((await sealing).entries).toBe(60);
 });
 
@@ -171,8 +182,8 @@ test('a tap that throws fails the layer and nothing is committed', async () => {
     write() {
       throw new Error('the tap is full');
     },
-    end() {},
-    abort() {},
+    end: () => undefined,
+    abort: () => undefined,
   };
   await expect(sealLayer(entries(), { ...options, sinks: [out], taps: [bad] })).rejects.toThrow('the tap is full');
   expect(out.log).toEqual(expect.arrayContaining(['abort']));

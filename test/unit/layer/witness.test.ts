@@ -26,7 +26,7 @@ import { sealLayer } from '../../../src/layer/seal.ts';
 import { makeNode } from '../../../src/sys/mknod.ts';
 import { setMtime } from '../../../src/sys/times.ts';
 import { setXattr } from '../../../src/sys/xattr.ts';
-import { gather, readAll, type ReadMember } from './read-all.ts';
+import { gather, type ReadMember, readAll } from './read-all.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'tsbuild-witness-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));

@@ -28,7 +28,7 @@ test('members and contents are the same however the archive is cut into chunks',
 test('content comes without being copied', () => {
   const tar = rawTar({ name: 'file', content: 'abc' });
   let view: Buffer | undefined;
-  feed({ member() {}, content: (bytes) => void (view = bytes), hole() {}, contentEnd() {}, end() {}, abort() {} }, tar);
+  feed({ member: () => undefined, content: (bytes) => void (view = bytes), hole: () => undefined }, tar);
   expect(view?.buffer).toBe(tar.buffer);
 });
 
