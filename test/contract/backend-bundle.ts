@@ -14,11 +14,11 @@ export function bundleFolder(): string {
   return folder;
 }
 
-/** Bundles a source file (path in the repository) as package.json's build script does. Returns the bundle's path. */
-export function bundle(folder: string, source: string, name: string): string {
+/** Bundles a source file as package.json's build script does. Returns the bundle's path. */
+export function bundle(folder: string, source: URL, name: string): string {
   const outfile = join(folder, name);
   buildSync({
-    entryPoints: [join(repository, source)],
+    entryPoints: [fileURLToPath(source)],
     outfile,
     bundle: true,
     platform: 'node',
@@ -31,5 +31,5 @@ export function bundle(folder: string, source: string, name: string): string {
 }
 
 export function bundleInit(folder: string): string {
-  return bundle(folder, 'src/backend/namespaces/init.ts', 'init.mjs');
+  return bundle(folder, new URL('../../src/backend/namespaces/init.ts', import.meta.url), 'init.mjs');
 }

@@ -26,7 +26,7 @@ describeUnless(lacking, 'namespaces for an ordinary user', () => {
   beforeAll(() => {
     dist = bundleFolder();
     chmodSync(dist, 0o755);
-    reexec = bundle(dist, 'test/contract/backend-reexec.ts', 'reexec.mjs');
+    reexec = bundle(dist, new URL('../contract/backend-reexec.ts', import.meta.url), 'reexec.mjs');
     temporary = mkdtempSync(join(tmpdir(), 'tsbuild-rootless-'));
     chownSync(temporary, user.uid, user.gid);
   });
