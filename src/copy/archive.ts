@@ -4,14 +4,13 @@
  */
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
-import { type BytePath, type ByteString, cleanPath, joinPath, parentOf, textOf } from '../bytes/byte-path.ts';
+import { type BytePath, type ByteString, cleanPath, joinPath, textOf } from '../bytes/byte-path.ts';
 import { TsbuildError } from '../errors.ts';
 import { decompress, SNIFF_BYTES, sniffCompression } from '../layer/decompress.ts';
 import type { FileContent, FileMeta, FileNode } from '../layer/entry.ts';
 import { WHITEOUT_PREFIX } from '../layer/member-name.ts';
 import type { TarHandler, TarMember } from '../layer/tar/member.ts';
 import { createTarReader } from '../layer/tar/read.ts';
-import type { TreeEntry } from '../layer/tree.ts';
 import type { Owner } from './copy.ts';
 import { resolvePath } from './resolve.ts';
 import { type ContentSpool, contentSpool } from './spool.ts';
@@ -63,6 +62,8 @@ export async function extractArchive(request: ExtractRequest): Promise<void> {
   }
 }
 
+const CAPABILITY = 'security.capability';
+
 const IGNORE: TarHandler = {
   member: () => undefined,
   content: () => undefined,
@@ -85,8 +86,6 @@ async function plainBytes(content: FileContent, signal: AbortSignal): Promise<As
 
 function extraction(request: ExtractRequest, spool: ContentSpool): TarHandler {
   const { stage, into, owner } = request;
-  /** Symlinks that this archive made: nothing is written through them. */
-  const ownLinks = new Set<BytePath>();
   const implied: FileMeta = { mode: 0o755, uid: 0, gid: 0, mtimeNs: request.nowNs };
   /** Dest as a tree of its own: symlinks in it lead nowhere else, as in a chroot. */
   const inside = { lstat: (path: BytePath) => stage.lstat(joinPath(into, path)) };
@@ -95,26 +94,25 @@ function extraction(request: ExtractRequest, spool: ContentSpool): TarHandler {
   const fail = (name: ByteString, why: string): TsbuildError =>
     new TsbuildError('ADD_FAILED', `"${textOf(request.name)}" cannot be extracted: its member "${textOf(name)}" ${why}`);
 
-  /** The member's path with the links above it followed; they were there before, and what they lead to is a folder. */
+  /** The member's path, symlinks above it followed inside dest; folders above it that are missing are made. */
   function placeOf(name: ByteString, path: BytePath): BytePath {
-    const parent = parentOf(path);
-    for (let p = parent; p !== ''; p = parentOf(p)) {
-      if (ownLinks.has(p)) throw fail(name, `would be written through the symbolic link "${textOf(p)}" of the same archive`);
+    let folder: BytePath = '';
+    const parts = path.split('/');
+    const last = parts.pop() ?? '';
+    for (const part of parts) {
+      const next = joinPath(folder, part);
+      const found = inside.lstat(next);
+      if (found === undefined) stage.makeFolders(joinPath(into, next), implied);
+      else if (found.node.type === 'symlink') {
+        folder = resolvePath(inside, next);
+        if (inside.lstat(folder)?.node.type === 'dir') continue;
+        throw fail(name, `would be written through the symbolic link "${textOf(next)}", which leads to no folder below the destination`);
+      } else if (found.node.type !== 'dir') {
+        throw fail(name, `lies below "/${textOf(joinPath(into, next))}", which is a ${nameOf(found)}`);
+      }
+      folder = next;
     }
-    const followed = resolvePath(inside, parent);
-    const found = inside.lstat(followed);
-    if (found !== undefined && found.node.type !== 'dir')
-      throw fail(name, `lies below "/${textOf(joinPath(into, followed))}", which is a ${nameOf(found)}`);
-    if (found === undefined) {
-      if (followed !== parent) throw fail(name, 'would be written through a symbolic link that leads to no folder below the destination');
-      stage.makeFolders(joinPath(into, parent), implied);
-    }
-    return joinPath(into, joinPath(followed, path.slice(parent === '' ? 0 : parent.length + 1)));
-  }
-
-  function put(path: BytePath, entry: TreeEntry): void {
-    ownLinks.delete(path.slice(into === '' ? 0 : into.length + 1));
-    stage.put(path, entry);
+    return joinPath(into, joinPath(folder, last));
   }
 
   function hardlink(member: TarMember, path: BytePath): void {
@@ -125,8 +123,8 @@ function extraction(request: ExtractRequest, spool: ContentSpool): TarHandler {
     }
     if (target === path) return;
     // Both names, so that they are in one layer.
-    put(target, entry);
-    put(path, entry);
+    stage.put(target, entry);
+    stage.put(path, entry);
   }
 
   return {
@@ -143,14 +141,13 @@ function extraction(request: ExtractRequest, spool: ContentSpool): TarHandler {
       }
       const place = placeOf(member.name, path);
       if (member.type === 'hardlink') return hardlink(member, place);
-      const meta = owner === null ? member.meta : { ...member.meta, uid: owner.uid, gid: owner.gid };
+      const meta = metaOf(member.meta, owner);
       if (member.type === 'file') {
         pending = { path: place, meta, size: member.size };
         spool.begin(member.size);
         return;
       }
-      put(place, { meta, node: nodeOf(member) });
-      if (member.type === 'symlink') ownLinks.add(place.slice(into === '' ? 0 : into.length + 1));
+      stage.put(place, { meta, node: nodeOf(member) });
     },
     content(bytes) {
       if (pending !== null) spool.write(bytes);
@@ -162,10 +159,22 @@ function extraction(request: ExtractRequest, spool: ContentSpool): TarHandler {
       if (pending === null) return;
       const { path, meta, size } = pending;
       pending = null;
-      put(path, { meta, node: { type: 'file', size, content: spool.finish() } });
+      stage.put(path, { meta, node: { type: 'file', size, content: spool.finish() } });
     },
     end: () => undefined,
     abort: () => spool.abandon(),
+  };
+}
+
+/** Programs need their file capabilities; other xattrs of archives are dropped, as in BuildKit. */
+function metaOf({ mode, uid, gid, mtimeNs, xattrs }: FileMeta, owner: Owner | null): FileMeta {
+  const capability = xattrs?.get(CAPABILITY);
+  return {
+    mode,
+    uid: owner?.uid ?? uid,
+    gid: owner?.gid ?? gid,
+    mtimeNs,
+    ...(capability === undefined ? {} : { xattrs: new Map([[CAPABILITY, capability]]) }),
   };
 }
 

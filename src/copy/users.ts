@@ -10,7 +10,7 @@ import type { Owner } from './copy.ts';
 export type ReadFile = (path: string) => Uint8Array | undefined;
 
 export interface ResolvedUser extends Owner {
-  /** Supplementary groups, ascending, without duplicates. */
+  /** Supplementary groups, ascending, without duplicates; `gid` is always one of them, as containerd and BuildKit have it. */
   readonly groups: readonly number[];
   /** Absolute. */
   readonly home: string;
@@ -48,8 +48,9 @@ export function resolveUser(spec: string, readFile: ReadFile): ResolvedUser {
   const account = user === '' ? userById(0, readFile) : id === null ? requireUser(user, readFile) : userById(id, readFile);
   const uid = id ?? account?.uid ?? 0;
   const home = account?.home ?? '/';
-  if (group !== null) return { uid, gid: groupId(group, spec, readFile), groups: [], home };
-  return { uid, gid: account?.gid ?? 0, groups: account === undefined ? [] : groupsOf(account.name, readFile), home };
+  const gid = group === null ? (account?.gid ?? 0) : groupId(group, spec, readFile);
+  const member = group !== null || account === undefined ? [] : groupsOf(account.name, readFile);
+  return { uid, gid, groups: [...new Set([gid, ...member])].sort((a, b) => a - b), home };
 }
 
 /** `group` null: no colon, or nothing behind it. */
@@ -121,8 +122,7 @@ function groups(readFile: ReadFile): GroupEntry[] | undefined {
 }
 
 function groupsOf(user: string, readFile: ReadFile): number[] {
-  const own = (groups(readFile) ?? []).filter((group) => group.members.includes(user)).map((group) => group.gid);
-  return [...new Set(own)].sort((a, b) => a - b);
+  return (groups(readFile) ?? []).filter((group) => group.members.includes(user)).map((group) => group.gid);
 }
 
 /** Lines that are broken are passed over, as libc does: one bad line must not lock out all users. */

@@ -19,7 +19,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 interface Member {
   readonly name: string;
-  readonly type?: '0' | '1' | '2' | '3' | '5' | '6';
+  readonly type?: '0' | '1' | '2' | '5' | '6' | 'x';
   readonly text?: string;
   readonly target?: string;
   readonly mode?: number;
@@ -47,7 +47,7 @@ function tarOf(members: readonly Member[]): Buffer {
       7,
     );
     const content = Buffer.alloc(Math.ceil(text.length / 512) * 512);
-    content.write(text);
+    content.write(text, 'latin1');
     return [header, content];
   });
   return Buffer.concat([...blocks, Buffer.alloc(1024)]);
@@ -174,6 +174,20 @@ describe('members', () => {
     ]);
   });
 
+  test('keep file capabilities and no other xattrs', async () => {
+    const capability = Buffer.from([1, 0, 0, 2, 0xff, 0]);
+    const record = (key: string, value: Buffer): Buffer => {
+      const body = Buffer.concat([Buffer.from(` SCHILY.xattr.${key}=`), value, Buffer.from('\n')]);
+      const length = body.length + String(body.length + 2).length;
+      return Buffer.concat([Buffer.from(String(length)), body]);
+    };
+    const pax = Buffer.concat([record('user.k', Buffer.from('v')), record('security.capability', capability)]);
+    const member = tarOf([{ name: 'f', text: '1' }]);
+    const extension = tarOf([{ name: 'x', type: 'x', text: pax.toString('latin1') }]).subarray(0, 1024);
+    const { entries } = await add(Buffer.concat([extension, member]), '/');
+    expect(entries).toMatchObject([{ path: 'f', meta: { xattrs: new Map([['security.capability', capability]]) } }]);
+  });
+
   test('over existing files and folders replace them', async () => {
     const tar = tarOf([
       { name: 'foo', text: 'new' },
@@ -284,32 +298,41 @@ describe('hostile archives', () => {
 
   test.each<[string, readonly Member[], TreeLiteral]>([
     [
-      'through a symlink of their own',
+      'of their own to a folder of the image',
       [
         { name: 'l', type: '2', target: '/etc' },
         { name: 'l/passwd', text: 'x' },
       ],
-      { etc: dir() },
+      { 'etc/passwd': 'root' },
     ],
-    [
-      'through their own symlink to a folder of theirs',
-      [{ name: 'd/', type: '5' }, { name: 'l', type: '2', target: 'd' }, { name: 'l/f' }],
-      {},
-    ],
-    ['through a symlink that leads out of dest', [{ name: 'l/passwd', text: 'x' }], { 'w/l': symlink('/etc'), etc: dir() }],
-    ['through a symlink that leads nowhere', [{ name: 'l/passwd', text: 'x' }], { 'w/l': symlink('gone') }],
-  ])('cannot write %s', async (_, members, into) => {
+    ['of their own to nowhere', [{ name: 'l', type: '2', target: 'gone' }, { name: 'l/f' }], {}],
+    ['in a circle', [{ name: 'k', type: '2', target: 'l' }, { name: 'l', type: '2', target: 'f' }, { name: 'l/f' }], { 'w/f': 'file' }],
+    ['that leads out of dest', [{ name: 'l/passwd', text: 'x' }], { 'w/l': symlink('/etc'), 'etc/passwd': 'root' }],
+    ['that leads up and out of dest', [{ name: 'l/passwd', text: 'x' }], { 'w/l': symlink('../../etc'), 'etc/passwd': 'root' }],
+    ['that leads nowhere', [{ name: 'l/passwd', text: 'x' }], { 'w/l': symlink('gone') }],
+  ])('cannot write through a symlink %s', async (_, members, into) => {
     await expect(add(tarOf(members), '/w/', into)).rejects.toEqual(
-      refused(/^"t\.tar" cannot be extracted: its member "l\/.*would be written through/),
+      refused(/^"t\.tar" cannot be extracted: its member "l\/.*would be written through the symbolic link "l"/),
     );
   });
 
-  test('may write through a symlink that was there and stays below dest', async () => {
+  test('may write through a symlink that stays below dest', async () => {
     const into = { lib: symlink('usr/lib'), 'usr/lib': dir() };
     expect(await added(tarOf([{ name: 'lib/f', text: '1' }]), '/', into)).toEqual([
       'dir 0755 0:0 usr',
       'dir 0755 0:0 usr/lib',
       'file 0644 0:0 usr/lib/f "1"',
+    ]);
+    // `..` at dest is dest.
+    const up = tarOf([
+      { name: 'up', type: '2', target: '..' },
+      { name: 'up/etc/f', text: '1' },
+    ]);
+    expect(await added(up, '/w/', { etc: dir() })).toEqual([
+      'dir 0755 0:0 w',
+      'dir 0755 0:0 w/etc',
+      'file 0644 0:0 w/etc/f "1"',
+      'symlink 0644 0:0 w/up -> ..',
     ]);
   });
 
@@ -319,7 +342,7 @@ describe('hostile archives', () => {
       { name: 'l/', type: '5', mode: 0o755 },
       { name: 'l/f', text: '1' },
     ]);
-    expect(await added(tar, '/w/')).toEqual(['dir 0755 0:0 w', 'dir 0755 0:0 w/l', 'file 0644 0:0 w/l/f "1"']);
+    expect(await added(tar, '/w/', { etc: dir() })).toEqual(['dir 0755 0:0 w', 'dir 0755 0:0 w/l', 'file 0644 0:0 w/l/f "1"']);
   });
 
   test.each(['.wh.passwd', 'd/.wh..wh..opq', '.wh.d/x'])('cannot plant the whiteout %s', async (name) => {

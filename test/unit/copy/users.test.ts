@@ -60,21 +60,21 @@ describe('--chown', () => {
 
 describe('USER', () => {
   test.each([
-    ['', { uid: 0, gid: 0, groups: [10], home: '/root' }],
-    ['root', { uid: 0, gid: 0, groups: [10], home: '/root' }],
-    ['bob', { uid: 1500, gid: 1600, groups: [10, 1700, 1701], home: '/home/bob' }],
-    ['1500', { uid: 1500, gid: 1600, groups: [10, 1700, 1701], home: '/home/bob' }],
-    ['bob:empty', { uid: 1500, gid: 1800, groups: [], home: '/home/bob' }],
-    ['1500:5', { uid: 1500, gid: 5, groups: [], home: '/home/bob' }],
-    ['4321', { uid: 4321, gid: 0, groups: [], home: '/' }],
-    ['5:6', { uid: 5, gid: 6, groups: [], home: '/' }],
-    [':5', { uid: 0, gid: 5, groups: [], home: '/root' }],
-    ['nohome', { uid: 7, gid: 8, groups: [], home: '/' }],
+    ['', { uid: 0, gid: 0, groups: [0, 10], home: '/root' }],
+    ['root', { uid: 0, gid: 0, groups: [0, 10], home: '/root' }],
+    ['bob', { uid: 1500, gid: 1600, groups: [10, 1600, 1700, 1701], home: '/home/bob' }],
+    ['1500', { uid: 1500, gid: 1600, groups: [10, 1600, 1700, 1701], home: '/home/bob' }],
+    ['bob:empty', { uid: 1500, gid: 1800, groups: [1800], home: '/home/bob' }],
+    ['1500:5', { uid: 1500, gid: 5, groups: [5], home: '/home/bob' }],
+    ['4321', { uid: 4321, gid: 0, groups: [0], home: '/' }],
+    ['5:6', { uid: 5, gid: 6, groups: [6], home: '/' }],
+    [':5', { uid: 0, gid: 5, groups: [5], home: '/root' }],
+    ['nohome', { uid: 7, gid: 8, groups: [8], home: '/' }],
   ])('%j', (spec, wanted) => expect(resolveUser(spec, read)).toEqual(wanted));
 
   test('without accounts is root or numbers', () => {
-    expect(resolveUser('', nothing)).toEqual({ uid: 0, gid: 0, groups: [], home: '/' });
-    expect(resolveUser('1000', nothing)).toEqual({ uid: 1000, gid: 0, groups: [], home: '/' });
+    expect(resolveUser('', nothing)).toEqual({ uid: 0, gid: 0, groups: [0], home: '/' });
+    expect(resolveUser('1000', nothing)).toEqual({ uid: 1000, gid: 0, groups: [0], home: '/' });
     expect(() => resolveUser('bob', nothing)).toThrowError(notFound(/no \/etc\/passwd/));
   });
 
