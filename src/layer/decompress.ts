@@ -10,6 +10,7 @@ import { createGunzip } from 'node:zlib';
 import { TsbuildError } from '../errors.ts';
 import type { LayerCompression } from '../image/media-types.ts';
 import { hasNativeZstd, nativeZstd } from './zstd.ts';
+import { cutAtFrames } from './zstd-frames.ts';
 
 export type Compression = LayerCompression | 'bzip2' | 'xz';
 
@@ -44,9 +45,11 @@ export function decompress(source: Readable, compression: Compression, signal: A
     case 'none':
       return plain(source, signal);
     case 'gzip':
-      return through(source, createGunzip({ chunkSize: CHUNK }), signal, compression);
+      return through(source, { compression, transform: createGunzip({ chunkSize: CHUNK }) }, signal);
     case 'zstd':
-      return hasNativeZstd() ? through(source, nativeZstd().decompressor(), signal, compression) : byProgram(source, 'zstd', signal);
+      return hasNativeZstd()
+        ? through(source, { compression, transform: nativeZstd().decompressor(), cut: cutAtFrames }, signal)
+        : byProgram(source, 'zstd', signal);
     case 'bzip2':
     case 'xz':
       return byProgram(source, compression, signal);
@@ -60,22 +63,30 @@ async function* plain(source: Readable, signal: AbortSignal): AsyncGenerator<Buf
   }
 }
 
-async function* through(
-  source: Readable,
-  transform: Transform,
-  signal: AbortSignal,
-  compression: Compression,
-): AsyncGenerator<Buffer, void, undefined> {
+interface Native {
+  readonly compression: Compression;
+  readonly transform: Transform;
+  /** Reshapes the chunks before they reach the transform. */
+  readonly cut?: (source: AsyncIterable<Buffer>) => AsyncIterable<Buffer>;
+}
+
+async function* through(source: Readable, native: Native, signal: AbortSignal): AsyncGenerator<Buffer, void, undefined> {
+  const { compression, transform, cut } = native;
   // Both kinds of error reach the transform's reader; only those of the data are LAYER_INVALID.
   let sourceError: unknown;
   source.once('error', (error) => (sourceError = error));
   addAbortSignal(signal, transform);
-  pipeline(source, transform, () => undefined);
+  const done = (): void => undefined;
+  if (cut === undefined) pipeline(source, transform, done);
+  else pipeline(source, cut, transform, done);
   try {
     for await (const chunk of transform) yield chunk as Buffer;
   } catch (error) {
     signal.throwIfAborted();
     throw sourceError ?? damaged(compression, (error as Error).message, error);
+  } finally {
+    // pipeline() closes a source behind `cut` only once its next chunk has come.
+    source.destroy();
   }
 }
 

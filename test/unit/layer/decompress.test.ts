@@ -1,12 +1,19 @@
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
-import { afterEach, expect, test } from 'vitest';
+import { afterAll, afterEach, expect, test } from 'vitest';
 import { type Compression, decompress, sniffCompression } from '../../../src/layer/decompress.ts';
+import { cutAtFrames } from '../../../src/layer/zstd-frames.ts';
 import { gather } from './read-all.ts';
 
 const { signal } = new AbortController();
 const plain = Buffer.from(Array.from({ length: 700_000 }, (_, i) => (i * i) % 251));
+const scratch = mkdtempSync(join(tmpdir(), 'tsbuild-decompress-'));
+afterAll(() => rmSync(scratch, { recursive: true }));
 const path = process.env['PATH'];
 afterEach(() => {
   process.env['PATH'] = path;
@@ -89,6 +96,40 @@ for (const program of ['gzip', 'bzip2', 'xz', 'zstd'] as const) {
     expect(source.destroyed).toBe(true);
   });
 }
+
+test.skipIf(!present('zstd'))('zstd frames of every kind are cut at their ends, whatever the chunks', async () => {
+  const noise = Buffer.from(createHash('shake256', { outputLength: 200_000 }).digest());
+  const skippable = Buffer.from([0x5f, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3]);
+  const inputs = [plain, noise, Buffer.alloc(300_000), Buffer.alloc(0), Buffer.from('x')];
+  const variants = [[], ['--no-check'], ['-19'], ['--long=27'], ['--no-content-size']];
+  const frames = [
+    skippable,
+    ...inputs.flatMap((bytes) =>
+      variants.map((options) => execFileSync('zstd', ['-c', '-q', ...options], { input: bytes, maxBuffer: 2 ** 30 })),
+    ),
+    skippable,
+  ];
+  const file = join(scratch, 'file');
+  writeFileSync(file, noise.subarray(0, 100));
+  // From a file zstd knows the size: a single-segment frame with a one-byte size.
+  frames.push(execFileSync('zstd', ['-c', '-q', file]));
+  const all = Buffer.concat(frames);
+  for (const step of [7, 1000, all.length]) {
+    const pieces = async function* (): AsyncGenerator<Buffer> {
+      for (let at = 0; at < all.length; at += step) yield await Promise.resolve(all.subarray(at, at + step));
+    };
+    const ends: number[] = [];
+    let length = 0;
+    for await (const piece of cutAtFrames(pieces())) ends.push((length += piece.length));
+    expect(length).toBe(all.length);
+    let end = 0;
+    for (const frame of frames) expect(ends).toContain((end += frame.length));
+  }
+  const expected = Buffer.concat([...inputs.flatMap((bytes) => variants.map(() => bytes)), noise.subarray(0, 100)]);
+  expect((await read(all, 'zstd')).equals(expected)).toBe(true);
+  await expect(read(all.subarray(0, all.length - 50), 'zstd')).rejects.toMatchObject({ code: 'LAYER_INVALID' });
+  await expect(read(Buffer.concat([all, Buffer.from('this is no frame')]), 'zstd')).rejects.toMatchObject({ code: 'LAYER_INVALID' });
+});
 
 test.each(['bzip2', 'xz'] as const)('without the program %s its data is NOT_SUPPORTED, naming what to install', async (program) => {
   process.env['PATH'] = '/nonexistent';
