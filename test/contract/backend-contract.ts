@@ -69,6 +69,15 @@ export function backendContract(name: string, make: (workFolder: string) => Prom
         expect(output).toBe('[ a  b ]\n[]\n[$HOME*]\n[é\n]\n');
       });
 
+      test('takes large arguments and environments', async () => {
+        const env = ['PATH=/bin', ...Array.from({ length: 12 }, (_, i) => `V${i}=${'x'.repeat(100_000)}`)];
+        const script = 'echo ${#V11}; echo ${#1}';
+        expect((await run(rootfs, { argv: ['/bin/sh', '-c', script, 'sh', 'y'.repeat(120_000)], env })).output).toBe('100000\n120000\n');
+        await takeChanges(rootfs);
+        await expect(run(rootfs, { argv: ['/bin/true', 'z'.repeat(200_000)] })).rejects.toThrow('E2BIG');
+        await expect(run(rootfs, { argv: ['/bin/true', 'a\0b'] })).rejects.toThrow('NUL');
+      });
+
       test('finds the program by the PATH of the environment', async () => {
         expect((await run(rootfs, { argv: ['pwd'], env: ['PATH=/nowhere:/bin'] })).output).toBe('/\n');
       });
@@ -173,6 +182,19 @@ export function backendContract(name: string, make: (workFolder: string) => Prom
         controller.abort(new Error('enough'));
         await expect(running).rejects.toThrow('enough');
         expect(processesWith(seconds)).toEqual([]);
+      });
+
+      test('can be aborted at any moment', async () => {
+        for (const delay of [0, 5, 15, 30, 45, 60, 80]) {
+          const seconds = `45678.${Date.now()}`;
+          await using fresh = await backend.open([base], never);
+          const controller = new AbortController();
+          const running = run(fresh, { argv: ['/bin/sh', '-c', `sleep ${seconds} & sleep ${seconds}`] }, controller.signal);
+          await setTimeout(delay);
+          controller.abort(new Error('enough'));
+          await expect(running).rejects.toThrow('enough');
+          expect(processesWith(seconds)).toEqual([]);
+        }
       });
 
       test('does not start what is aborted already', async () => {

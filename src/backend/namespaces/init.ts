@@ -26,6 +26,7 @@ if (text !== '') {
   try {
     const spec = JSON.parse(text) as InitSpec;
     prepare(spec);
+    // Fails when tsbuild is gone, and so may be the parent, whose end would not be noticed any more.
     report({ kind: 'executing' });
     report({ kind: 'exec', ...executeCommand(spec.argv, spec.env) });
   } catch (error) {

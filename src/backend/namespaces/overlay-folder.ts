@@ -8,6 +8,7 @@ import type { FileTree } from '../../layer/tree.ts';
 import { applyMeta } from '../../layer/unpack-meta.ts';
 import type { LayerMaterial } from '../backend.ts';
 import type { OverlaySpec, OverlayStyle } from './init-spec.ts';
+import { SetupError } from './setup-error.ts';
 import { writeStubs } from './stub-folder.ts';
 import { type MountPoint, planStubs, type StubPlan } from './stub-plan.ts';
 
@@ -34,6 +35,9 @@ export interface LaidOut {
   readonly stubs: StubPlan;
 }
 
+/** OVL_MAX_STACK of the kernel, without the stubs. */
+const MAX_LAYERS = 499;
+
 const PLAIN_ROOT: FileMeta = { mode: 0o755, uid: 0, gid: 0, mtimeNs: 0n };
 
 export async function unpacked(layer: LayerMaterial, signal: AbortSignal): Promise<UnpackedLayer> {
@@ -42,6 +46,9 @@ export async function unpacked(layer: LayerMaterial, signal: AbortSignal): Promi
 
 /** Throws SetupError for mount points that cannot be. */
 export function layOutLayers({ folder, layers, mountPoints, writable, style }: LayersLayout): LaidOut {
+  if (layers.length > MAX_LAYERS) {
+    throw new SetupError(`stack ${layers.length} layers`, `the kernel's overlay takes at most ${MAX_LAYERS}`);
+  }
   const indexes = layers.map((layer) => layer.index);
   const tree = stackTree(indexes);
   const stubs = planStubs(tree, indexes, mountPoints);

@@ -5,6 +5,7 @@
  */
 import { mkdirSync, mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
+import { TsbuildError } from '../../errors.ts';
 import type { LayerEntry } from '../../layer/entry.ts';
 import { removeTree } from '../../sys/remove-tree.ts';
 import type { LayerMaterial, Rootfs, RunSpec } from '../backend.ts';
@@ -67,6 +68,9 @@ function createRootfs(home: string, { programs, style }: RootfsOptions): Growing
     async run(spec, signal) {
       if (last !== null) throw new Error('the changes of the last run are not adopted yet');
       signal.throwIfAborted();
+      if ([...spec.argv, ...spec.env].some((text) => text.includes('\0'))) {
+        throw new TsbuildError('RUN_FAILED', 'a command and its environment cannot hold NUL bytes');
+      }
       const folder = join(home, `run${(runs += 1)}`);
       mkdirSync(folder);
       const prepared = await prepareRun(spec, { folder, stack, style, signal });

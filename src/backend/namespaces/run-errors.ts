@@ -11,6 +11,9 @@ function hintFor(what: string, code: string | null): string | undefined {
   if (what.startsWith('mount the overlay') && code === 'EINVAL') {
     return 'the cache folder must be on a file system that can carry an overlay (ext4, xfs, btrfs, tmpfs), not on an overlay or NFS: see --cache-dir';
   }
+  if (/^(become user|hand over)/.test(what) && code === 'EINVAL') {
+    return 'this id is not among those that /etc/subuid and /etc/subgid give to the user who builds: give a larger range';
+  }
   if (code === 'ENOSPC') return 'the disk of the cache folder is full, or user.max_mnt_namespaces and the like are used up';
   if (code === 'EPERM' || code === 'EACCES')
     return 'this machine forbids the call; "tsbuild doctor" tells what each kind of isolation needs';

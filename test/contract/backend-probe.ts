@@ -1,0 +1,5 @@
+/** Prints what the probe of the namespaces rung says: `init.mjs work-folder`. */
+import { probeNamespaces } from '../../src/backend/namespaces/probe.ts';
+
+const [, , initPath = '', workFolder = ''] = process.argv;
+process.stdout.write(`${JSON.stringify(await probeNamespaces({ workFolder, initPath }))}\n`);
