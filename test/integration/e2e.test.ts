@@ -84,16 +84,7 @@ describeUnless(lacking, 'a compiled program in an image', () => {
   async function run(image: string): Promise<string> {
     const storage = folder('podman');
     const podman = ['podman', '--root', join(storage, 'root'), '--runroot', join(storage, 'run'), '--storage-driver', 'overlay'];
-    const limits = [
-      '--runtime',
-      'runc',
-      '--ulimit',
-      'nofile=1024:1024',
-      '--ulimit',
-      'nproc=4096:4096',
-      '--network=host',
-      '--cgroups=disabled',
-    ];
+    const limits = ['--runtime', 'runc', '--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=4096:4096', '--network=host'];
     try {
       const outcome = await execute([...podman, 'run', '--rm', '--quiet', '--tls-verify=false', ...limits, `${registry.host}/${image}`]);
       expect(outcome.code, outcome.log).toBe(0);
