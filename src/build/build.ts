@@ -2,6 +2,7 @@
  * The straight line: parse, plan, run, seal, publish. Each arrow goes one way; state moves as values. What the outside
  * world is, only the ports know.
  */
+import { setMaxListeners } from 'node:events';
 import { cleanup } from '../async/cleanup.ts';
 import type { BaseImage } from '../base-image/image-source.ts';
 import { parseDockerfile } from '../dockerfile/parse.ts';
@@ -21,6 +22,8 @@ import { runPlan } from './run-plan.ts';
 export async function build(request: BuildRequest, ports: Ports, signal: AbortSignal): Promise<BuildResult> {
   const failure = new AbortController();
   const either = AbortSignal.any([signal, failure.signal]);
+  // Each layer on the move listens to it, and an image may have a hundred.
+  setMaxListeners(0, either);
   await using undo = cleanup();
   try {
     const parsed = parseDockerfile(request.dockerfile.bytes, request.dockerfile.file);

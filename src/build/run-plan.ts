@@ -1,4 +1,5 @@
 /** Runs a plan's stages, each once, as soon as what they need is there. */
+import { setMaxListeners } from 'node:events';
 import type { Cleanup } from '../async/cleanup.ts';
 import { limiter } from '../async/limiter.ts';
 import { oncePerKey } from '../async/once-per-key.ts';
@@ -36,6 +37,7 @@ export async function runPlan(run: PlanRun): Promise<StageState> {
 
   const failure = new AbortController();
   const signal = AbortSignal.any([run.signal, failure.signal]);
+  setMaxListeners(0, signal);
   const images = oncePerKey<BaseImage>();
   const runs = limiter(ports.parallelRuns);
   const inImage = stagesOfImage(plan);

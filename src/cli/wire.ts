@@ -20,6 +20,7 @@ import { localContext } from '../context/local-context.ts';
 import { TsbuildError } from '../errors.ts';
 import { hostPlatform } from '../image/platform.ts';
 import { parseReference } from '../image/reference.ts';
+import { writeDigestFiles } from '../output/digest-files.ts';
 import { digestSink } from '../output/digest-sink.ts';
 import { dockerTarSink } from '../output/docker-tar-sink.ts';
 import type { ImageSink, Published } from '../output/image-sink.ts';
@@ -65,7 +66,11 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
       report,
       now: () => new Date(),
     };
-    return await build(requestOf(options), ports, signal);
+    const { published } = await build(requestOf(options), ports, signal);
+    const digest = published[0]?.digest;
+    if (digest === undefined) throw new Error('a build without a destination has no digest');
+    await writeDigestFiles(options.resultFiles, digest, options.output.destinations.map(parseReference));
+    return { published };
   } finally {
     client.close();
   }

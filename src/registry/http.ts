@@ -107,6 +107,11 @@ async function exchange(request: HttpRequest, { fetch, agent, limits, signal }: 
 
   const answerMs = request.patience === 'commit' ? limits.commitMs : limits.answerMs;
   const { body } = request;
+  // The answer may come before the body's source was asked for its end; a clock set then would keep the process alive.
+  let phase: 'sending' | 'answered' = 'sending';
+  const whileSending = (ms: number, complaint: string): void => {
+    if (phase === 'sending') watch.start(ms, complaint);
+  };
   const guarded = async function* (chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     const source = chunks[Symbol.asyncIterator]();
     const next = async (): Promise<IteratorResult<Uint8Array>> => {
@@ -119,14 +124,14 @@ async function exchange(request: HttpRequest, { fetch, agent, limits, signal }: 
     };
     try {
       for (let chunk = await next(); chunk.done !== true; chunk = await next()) {
-        watch.start(limits.idleMs, `took no data for ${seconds(limits.idleMs)}`);
+        whileSending(limits.idleMs, `took no data for ${seconds(limits.idleMs)}`);
         yield chunk.value;
-        watch.stop();
+        if (phase === 'sending') watch.stop();
       }
     } finally {
       await source.return?.();
     }
-    watch.start(answerMs, `did not answer for ${seconds(answerMs)}`);
+    whileSending(answerMs, `did not answer for ${seconds(answerMs)}`);
   };
   try {
     if (body?.kind === 'stream') sent = Readable.from(guarded(body.chunks), { objectMode: false });
@@ -141,6 +146,7 @@ async function exchange(request: HttpRequest, { fetch, agent, limits, signal }: 
       agent,
       signal: stop.signal,
     });
+    phase = 'answered';
     watch.stop();
     const stream = response.body as Readable | null;
     // Who is refused stops talking: the answer may come long before the last byte was sent.
@@ -151,6 +157,7 @@ async function exchange(request: HttpRequest, { fetch, agent, limits, signal }: 
     return { ...info, ...readerOf({ stream, limits, watch, failure, end, stop: () => stop.abort(), info }) };
   } catch (cause) {
     const error = failure(cause);
+    phase = 'answered';
     end();
     throw error;
   }
