@@ -94,7 +94,12 @@ async function openBind(mount: BindMount, context: StageContext): Promise<RunMou
 async function openCache(mount: CacheMountSpec, context: StageContext): Promise<CacheMount> {
   const { seed } = mount;
   const fill = seed === null ? null : (folder: string) => fillFrom(seed, folder, context);
-  return context.ports.cacheMounts.open(mount, fill, context.signal);
+  return context.ports.cacheMounts.open({ ...mount, seed: seed === null ? null : seedName(seed) }, fill, context.signal);
+}
+
+function seedName({ origin, source }: { origin: Origin; source: string }): string {
+  const from = origin.kind === 'image' ? origin.ref : origin.kind === 'stage' ? `stage ${origin.index}` : 'context';
+  return `${from} ${source}`;
 }
 
 /** `folder` is empty and lies in the cache, like what `place` makes: a rename moves the content there. */

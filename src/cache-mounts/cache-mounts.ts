@@ -4,10 +4,12 @@ export interface CacheMountRequest {
   readonly id: string;
   /** locked: one run at a time; private: a folder of one's own while another uses it; shared: all together. */
   readonly sharing: 'shared' | 'private' | 'locked';
-  /** Applied only when the folder is new. */
+  /** Of the folder. Together with `seed` and `id` they say which cache is meant. */
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
+  /** Names the initial content; null: the folder begins empty. */
+  readonly seed: string | null;
 }
 
 export interface CacheMount extends Disposable {

@@ -31,7 +31,7 @@ export function folderCacheMounts(folder: string): CacheMounts {
 type Fill = ((folder: string) => Promise<void>) | null;
 
 async function openNamed(folder: string, request: CacheMountRequest, fill: Fill, signal: AbortSignal): Promise<CacheMount> {
-  const path = join(folder, keyOf(request.id));
+  const path = join(folder, keyOf(request));
   const hold = request.sharing === 'locked' ? 'exclusive' : 'shared';
   for (;;) {
     const lock = await waitForLock(`${path}.lock`, hold, signal);
@@ -50,7 +50,7 @@ async function openNamed(folder: string, request: CacheMountRequest, fill: Fill,
 async function openPrivate(folder: string, request: CacheMountRequest, fill: Fill, signal: AbortSignal): Promise<CacheMount> {
   for (let n = 0; ; n++) {
     signal.throwIfAborted();
-    const path = join(folder, keyOf(request.id) + (n === 0 ? '' : `.${n}`));
+    const path = join(folder, keyOf(request) + (n === 0 ? '' : `.${n}`));
     const lock = openSync(`${path}.lock`, 'a');
     if (tryLock(lock, 'exclusive')) {
       if (!existsSync(path)) await make(path, request, fill);
@@ -86,7 +86,7 @@ async function waitForLock(path: string, kind: 'shared' | 'exclusive', signal: A
   return lock;
 }
 
-/** Ids are paths or names of any length and any characters. */
-function keyOf(id: string): string {
-  return createHash('sha256').update(id).digest('hex').slice(0, 32);
+/** A mount that asks for another owner, mode or first content is another cache, as in BuildKit. Ids may hold any characters. */
+function keyOf({ id, mode, uid, gid, seed }: CacheMountRequest): string {
+  return createHash('sha256').update(JSON.stringify([id, mode, uid, gid, seed])).digest('hex').slice(0, 32);
 }

@@ -31,10 +31,12 @@ export function stateOfImage(image: ImageConfig): StageState {
   return stateOf(image.config ?? {}, image.author ?? null);
 }
 
-/** The child of a finished stage inherits its config, its variables and its ARGs, but not its triggers. */
+/** The child of a finished stage inherits its config, its ARGs and its variables, but not its triggers; where a name is both, ENV is in force again. */
 export function stateOfStage(parent: StageState): StageState {
   const { OnBuild: _, ...config } = parent.config;
-  return { config, author: parent.author, values: new Map(parent.values), args: new Map(parent.args), commandSet: false };
+  const values = new Map(parent.values);
+  for (const pair of config.Env ?? []) values.set(nameOf(pair), pair.slice(nameOf(pair).length + 1));
+  return { config, author: parent.author, values, args: new Map(parent.args), commandSet: false };
 }
 
 function stateOf(source: ContainerConfig, author: string | null): StageState {

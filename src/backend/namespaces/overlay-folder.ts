@@ -57,7 +57,7 @@ export function layOutLayers({ folder, layers, mountPoints, writable, style }: L
   mkdirSync(folder, { mode: 0o700 });
   mkdirSync(join(folder, 'm'));
   writeStubs(join(folder, 's'), stubs, root);
-  const lowers = [join(folder, 's'), ...layers.map((layer) => layer.folder).reverse()];
+  const lowers = [join(folder, 's'), ...topmostOfEach(layers)];
   // Without an upper folder an overlay needs two lower ones.
   if (lowers.length === 1) lowers.push(emptyFolder(join(folder, 'e')));
   for (const [i, lower] of lowers.entries()) symlinkSync(lower, join(folder, String(i)));
@@ -66,6 +66,14 @@ export function layOutLayers({ folder, layers, mountPoints, writable, style }: L
     emptyFolder(workOf(folder));
   }
   return { spec: { folder, lowers: lowers.length, writable, style }, tree, stubs };
+}
+
+/**
+ * Folders, highest first. The kernel refuses a folder twice, and layers with the same content are the same folder: the
+ * lower one is left out, since everything that it shows or hides, the higher one shows or hides again.
+ */
+function topmostOfEach(layers: readonly UnpackedLayer[]): readonly string[] {
+  return [...new Set(layers.map((layer) => layer.folder).reverse())];
 }
 
 /** Where the changes are; once nothing is mounted from it this is a layer in overlay form. */

@@ -54,8 +54,8 @@ export function resolveMember(block: Buffer, start: number, flag: string, extens
   if (kind === undefined) throw invalid(`member type ${JSON.stringify(flag)} is not known`);
   const pax = effectivePax(extensions);
   const paxSparse = extensions.pax === undefined ? undefined : sparseFromPax(extensions.pax);
-  const name = paxSparse?.name ?? pax.get('path') ?? extensions.longName ?? headerName(block, start);
-  if (name === '') throw invalid('a member has no name');
+  // Some archives name their root with nothing at all.
+  const name = (paxSparse?.name ?? pax.get('path') ?? extensions.longName ?? headerName(block, start)) || './';
   const paxSize = pax.get('size');
   const declared = paxSize === undefined ? readNumber(block, start, FIELD.size) : parsePaxNumber('size', paxSize);
   if (declared < 0) throw invalid('a member has a negative size');
