@@ -5,12 +5,12 @@
 import { setMaxListeners } from 'node:events';
 import { cleanup } from '../async/cleanup.ts';
 import type { BaseImage } from '../base-image/image-source.ts';
+import type { ParsedDockerfile } from '../dockerfile/instruction.ts';
 import { parseDockerfile } from '../dockerfile/parse.ts';
 import { locate, type SourceRange } from '../errors.ts';
 import { missingBases } from '../plan/outline.ts';
 import { type BaseConfigs, type BuildPlan, baseKey } from '../plan/plan.ts';
 import { planBuild } from '../plan/plan-build.ts';
-import type { ParsedDockerfile } from '../dockerfile/instruction.ts';
 import { finishImage } from './finish-image.ts';
 import type { BuildRequest, BuildResult, Ports } from './ports.ts';
 import { runPlan } from './run-plan.ts';

@@ -1,7 +1,7 @@
 /** One COPY, ADD or WORKDIR: gathers its sources and lets copy/ turn them into entries. No rootfs is made. */
 import { bytesOf } from '../bytes/byte-path.ts';
-import { copyEntries } from '../copy/copy-entries.ts';
 import type { CopyInput, Owner } from '../copy/copy.ts';
+import { copyEntries } from '../copy/copy-entries.ts';
 import { modeChange } from '../copy/mode.ts';
 import { resolveOwner, resolveUser } from '../copy/users.ts';
 import { workdirEntries } from '../copy/workdir.ts';
@@ -72,7 +72,9 @@ async function copyInput(source: CopySource, step: CopyStep, context: StageConte
         });
       }
       if (got.name === null && step.dest.endsWith('/')) {
-        throw new TsbuildError('ADD_FAILED', 'the URL has no file name to use below a folder', { hint: 'end the destination with a file name' });
+        throw new TsbuildError('ADD_FAILED', 'the URL has no file name to use below a folder', {
+          hint: 'end the destination with a file name',
+        });
       }
       return {
         kind: 'file',

@@ -11,14 +11,24 @@ export type BuildEvent =
   /** Once, before the first step. `steps` counts every step-start to come. */
   | { readonly type: 'plan'; readonly stages: number; readonly steps: number; readonly isolation: string }
   | {
-      readonly type: 'step-start'; readonly id: StepId;
+      readonly type: 'step-start';
+      readonly id: StepId;
       /** Stage name or index as text. */
       readonly stage: string;
       /** From 1, within the build's order of steps. */
-      readonly number: number; readonly total: number; readonly title: string; readonly at: SourceRange;
+      readonly number: number;
+      readonly total: number;
+      readonly title: string;
+      readonly at: SourceRange;
     }
   | { readonly type: 'step-output'; readonly id: StepId; readonly chunk: Uint8Array }
-  | { readonly type: 'step-end'; readonly id: StepId; readonly state: StepState; readonly seconds: number; readonly layerBytes: number | null }
+  | {
+      readonly type: 'step-end';
+      readonly id: StepId;
+      readonly state: StepState;
+      readonly seconds: number;
+      readonly layerBytes: number | null;
+    }
   | ({ readonly type: 'transfer' } & Transfer)
   | { readonly type: 'warning'; readonly message: string; readonly at?: SourceRange }
   | { readonly type: 'debug'; readonly message: string; readonly fields?: Readonly<Record<string, unknown>> }

@@ -53,8 +53,7 @@ export async function runStage(start: StageState, run: StageRun): Promise<StageS
 
 async function layerStep(step: CopyStep | WorkdirStep, state: StageState, need: LayerNeed, run: StageRun): Promise<StageState> {
   const tree = treeOf(state);
-  const entries =
-    step.kind === 'copy' ? await copyStepEntries(step, tree, run.context) : await workdirStepEntries(step, tree, run.context);
+  const entries = step.kind === 'copy' ? await copyStepEntries(step, tree, run.context) : await workdirStepEntries(step, tree, run.context);
   return append(state, step, entries, need, run);
 }
 
@@ -80,7 +79,12 @@ async function append(state: StageState, step: Step, entries: LayerEntries, need
 }
 
 /** Reports a step's start, output and end, and gives its error the step's place in the Dockerfile. */
-async function told(step: Step, position: number, run: StageRun, work: (output: (chunk: Uint8Array) => void) => Promise<StageState>): Promise<StageState> {
+async function told(
+  step: Step,
+  position: number,
+  run: StageRun,
+  work: (output: (chunk: Uint8Array) => void) => Promise<StageState>,
+): Promise<StageState> {
   const { stage, ports, signal } = run.context;
   const { report } = ports;
   const id = `${stage.index}.${position}`;
@@ -105,4 +109,3 @@ async function told(step: Step, position: number, run: StageRun, work: (output: 
     throw locate(error, step.at);
   }
 }
-

@@ -1,5 +1,5 @@
 /** One RUN: its rootfs brought up to date, its user, environment and mounts resolved, its command run. */
-import type { RunMount, Rootfs } from '../backend/backend.ts';
+import type { Rootfs, RunMount } from '../backend/backend.ts';
 import { resolveUser } from '../copy/users.ts';
 import { TsbuildError } from '../errors.ts';
 import type { FileTree } from '../layer/tree.ts';
@@ -36,7 +36,11 @@ export async function executeRunStep(
     signal,
   );
   if (status.kind === 'code' && status.code === 0) return;
-  throw runFailed(step, status.kind === 'code' ? `exit code ${status.code}` : `killed by ${status.signal}`, status.kind === 'code' ? status.code : null);
+  throw runFailed(
+    step,
+    status.kind === 'code' ? `exit code ${status.code}` : `killed by ${status.signal}`,
+    status.kind === 'code' ? status.code : null,
+  );
 }
 
 /** Heredocs that begin with `#!` run as files that exist only while the step runs. */
@@ -60,6 +64,7 @@ function runFailed(step: RunStep, how: string, code: number | null): TsbuildErro
 function hintFor(code: number | null, how: string): string | undefined {
   if (code === 127) return 'the shell did not find a command: is it installed in this image, and is its folder in PATH?';
   if (code === 126) return 'the shell found the command but could not execute it: check its mode (chmod +x) and its first line';
-  if (how.includes('SIGKILL') || code === 137) return 'SIGKILL often means that memory ran out: look at the memory limit of this machine or container';
+  if (how.includes('SIGKILL') || code === 137)
+    return 'SIGKILL often means that memory ran out: look at the memory limit of this machine or container';
   return undefined;
 }

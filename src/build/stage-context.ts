@@ -1,6 +1,7 @@
 /** What the steps of one stage share: the ports, the plan, and the way to other stages and images. */
-import type { LayerMaterial } from '../layer/layer-material.ts';
+
 import type { Context } from '../context/context.ts';
+import type { LayerMaterial } from '../layer/layer-material.ts';
 import type { FileTree } from '../layer/tree.ts';
 import type { Origin, Stage } from '../plan/plan.ts';
 import type { LayerNeed } from '../unpacked/layer-library.ts';

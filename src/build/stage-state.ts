@@ -1,7 +1,8 @@
 /** A stage's files and history so far, as an immutable value: each step makes the next one. */
-import type { LayerMaterial } from '../layer/layer-material.ts';
+
 import type { HistoryEntry, ImageConfig, Layer } from '../image/image.ts';
 import type { ImageFormat } from '../image/media-types.ts';
+import type { LayerMaterial } from '../layer/layer-material.ts';
 import { stackTree } from '../layer/stack-tree.ts';
 import type { FileTree } from '../layer/tree.ts';
 

@@ -1,8 +1,8 @@
 /** Small files of a tree that is not mounted: passwd and group, for USER and --chown. */
 import { readFileSync } from 'node:fs';
+import { resolvePath } from '../copy/resolve.ts';
 import type { FileContent } from '../layer/entry.ts';
 import type { FileTree } from '../layer/tree.ts';
-import { resolvePath } from '../copy/resolve.ts';
 
 /** The bytes of a regular file; symlinks are followed inside the tree. undefined: no such file. `path`: relative byte path. */
 export async function readTreeFile(tree: FileTree, path: string, signal: AbortSignal): Promise<Uint8Array | undefined> {

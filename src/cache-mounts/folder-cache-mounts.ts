@@ -19,7 +19,9 @@ export function folderCacheMounts(folder: string): CacheMounts {
     async open(request, fill, signal) {
       try {
         mkdirSync(folder, { recursive: true });
-        return request.sharing === 'private' ? await openPrivate(folder, request, fill, signal) : await openNamed(folder, request, fill, signal);
+        return request.sharing === 'private'
+          ? await openPrivate(folder, request, fill, signal)
+          : await openNamed(folder, request, fill, signal);
       } catch (cause) {
         if (signal.aborted || cause instanceof TsbuildError) throw cause;
         throw new TsbuildError('STORE_FAILED', `cannot open the cache mount "${request.id}": ${(cause as Error).message}`, { cause });
@@ -88,5 +90,8 @@ async function waitForLock(path: string, kind: 'shared' | 'exclusive', signal: A
 
 /** A mount that asks for another owner, mode or first content is another cache, as in BuildKit. Ids may hold any characters. */
 function keyOf({ id, mode, uid, gid, seed }: CacheMountRequest): string {
-  return createHash('sha256').update(JSON.stringify([id, mode, uid, gid, seed])).digest('hex').slice(0, 32);
+  return createHash('sha256')
+    .update(JSON.stringify([id, mode, uid, gid, seed]))
+    .digest('hex')
+    .slice(0, 32);
 }

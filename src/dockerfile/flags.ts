@@ -3,9 +3,10 @@
  * instruction takes. Values are not interpreted and not expanded here.
  * Reference: BuildKit parser/split_command.go and instructions/bflag.go (behaviour).
  */
+
+import { nearest } from '../words/nearest.ts';
 import type { Fault } from './findings.ts';
 import type { Flag, Keyword } from './instruction.ts';
-import { nearest } from '../words/nearest.ts';
 import { shown } from './visible.ts';
 import { isSpace, skipSpaces } from './whitespace.ts';
 

@@ -2,12 +2,13 @@
  * One logical line as an instruction: keyword, flags, arguments and their form, ONBUILD's trigger within it. Does not
  * read heredoc bodies and does not count arguments. Reference: BuildKit frontend/dockerfile/parser (behaviour).
  */
+
+import { nearest } from '../words/nearest.ts';
 import type { Reporter } from './findings.ts';
 import { flagFault, flagOf, scanFlagWords } from './flags.ts';
 import type { Flag, Keyword } from './instruction.ts';
 import { readArgumentForm } from './json-form.ts';
 import { KEYWORDS, keywordOf } from './keywords.ts';
-import { nearest } from '../words/nearest.ts';
 import { shown } from './visible.ts';
 import { isBlank, skipSpaces } from './whitespace.ts';
 

@@ -4,9 +4,9 @@
  */
 import { expandWord } from '../dockerfile/expand.ts';
 import type { Instruction, Scope } from '../dockerfile/instruction.ts';
-import { nearest } from '../words/nearest.ts';
 import { splitFields } from '../dockerfile/pairs.ts';
 import { formatPlatform, type Platform, parsePlatform } from '../image/platform.ts';
+import { nearest } from '../words/nearest.ts';
 import { semanticError } from './faults.ts';
 import type { GlobalArgs } from './global-args.ts';
 import type { Base, PlanInputs } from './plan.ts';

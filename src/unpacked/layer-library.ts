@@ -2,10 +2,11 @@
  * Layers by their files: known by their headers, unpacked once per machine, sealed from entries. The build asks here and
  * never sees tars, compression or folders of the cache.
  */
-import type { LayerMaterial } from '../layer/layer-material.ts';
-import type { ImageFormat } from '../image/media-types.ts';
+
 import type { Layer } from '../image/image.ts';
+import type { ImageFormat } from '../image/media-types.ts';
 import type { LayerEntries } from '../layer/entry.ts';
+import type { LayerMaterial } from '../layer/layer-material.ts';
 
 /** `index`: headers are enough for now. `folder`: a RUN will need the files, so unpack them in the same pass. */
 export type LayerNeed = 'index' | 'folder';

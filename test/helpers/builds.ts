@@ -4,23 +4,13 @@
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  chmodSync,
-  chownSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type BaseName, baseMissing } from './debian-base.ts';
+import { fixtureNames } from './fixture-folders.ts';
 import { configFields, type FileNode, lineOf, type ReadImage } from './oci-reader.ts';
 import { missing } from './tools.ts';
 import { asUser, type UnprivilegedUser } from './unprivileged-user.ts';
@@ -92,9 +82,8 @@ function jsonOf<T>(file: string, fallback: T): T {
 }
 
 export function loadFixtures(): readonly Fixture[] {
-  const names = readdirSync(FIXTURES, { withFileTypes: true }).filter((entry) => entry.isDirectory());
-  return names
-    .map(({ name }) => {
+  return fixtureNames('builds')
+    .map((name) => {
       const folder = join(FIXTURES, name);
       const dockerfile = readFileSync(join(folder, 'Dockerfile'), 'utf8');
       const bases = (['debian', 'busybox'] as const).filter((base) => dockerfile.includes(base));

@@ -51,7 +51,16 @@ describeUnless(lacking, 'namespaces for an ordinary user', () => {
 
   test('pass the whole contract', () => {
     const vitest = join(repository, 'node_modules/vitest/vitest.mjs');
-    const args = ['run', '--configLoader', 'runner', '--config', 'test/config/vitest.config.ts', '--project', 'unit', 'test/contract/backend-namespaces.test.ts'];
+    const args = [
+      'run',
+      '--configLoader',
+      'runner',
+      '--config',
+      'test/config/vitest.config.ts',
+      '--project',
+      'unit',
+      'test/contract/backend-namespaces.test.ts',
+    ];
     const { stdout, stderr, status } = spawnSync(...inside(vitest, ...args), { cwd: repository, encoding: 'utf8' });
     expect(status, stdout + stderr).toBe(0);
     expect(stdout).toMatch(/Tests.*passed/);

@@ -2,7 +2,7 @@
  * Golden files: what a faulty Dockerfile is told, with excerpt and hints. UPDATE_GOLDENS=1 writes them anew; read the
  * difference before committing it.
  */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { excerpt } from '../../../src/dockerfile/excerpt.ts';
@@ -10,9 +10,10 @@ import type { SourceText } from '../../../src/dockerfile/instruction.ts';
 import { readSource } from '../../../src/dockerfile/lines.ts';
 import { parseDockerfile } from '../../../src/dockerfile/parse.ts';
 import { TsbuildErrors } from '../../../src/errors.ts';
+import { fixtureNames } from '../../helpers/fixture-folders.ts';
 
 const folder = fileURLToPath(new URL('../../../fixtures/errors/', import.meta.url));
-const cases = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+const cases = fixtureNames('errors');
 
 function report(bytes: Uint8Array): string {
   try {
@@ -36,7 +37,7 @@ describe('the errors of a faulty Dockerfile', () => {
     expect(cases.length).toBeGreaterThanOrEqual(40);
   });
 
-  test.each(cases.map((entry) => entry.name))('%s', (name) => {
+  test.each(cases)('%s', (name) => {
     const golden = `${folder}${name}/error.txt`;
     const actual = report(readFileSync(`${folder}${name}/Dockerfile`));
     if (process.env['UPDATE_GOLDENS'] === '1') writeFileSync(golden, actual);

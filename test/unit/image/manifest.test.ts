@@ -6,7 +6,8 @@ import { DOCKER_CONFIG, DOCKER_LIST, DOCKER_MANIFEST, OCI_CONFIG, OCI_INDEX, OCI
 const DIGEST = `sha256:${'a'.repeat(64)}`;
 const descriptor = (mediaType: string) => ({ mediaType, digest: DIGEST, size: 7 });
 const bytes = (value: unknown) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value));
-const invalid = (message: string) => expect.objectContaining({ code: 'IMAGE_INVALID', message: expect.stringContaining(message) });
+const invalid = (message: string): unknown =>
+  expect.objectContaining({ code: 'IMAGE_INVALID', message: expect.stringContaining(message) as unknown });
 
 test.each([
   ['oci', { schemaVersion: 2, mediaType: OCI_MANIFEST, config: descriptor(OCI_CONFIG), layers: [descriptor('l')] }],

@@ -1,5 +1,5 @@
 /** Reads the folders of fixtures/plans and fixtures/plan-errors, and plans what is in them as the build does. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseDockerfile } from '../../../src/dockerfile/parse.ts';
@@ -8,6 +8,7 @@ import { type Platform, parsePlatform } from '../../../src/image/platform.ts';
 import { missingBases } from '../../../src/plan/outline.ts';
 import { type BaseRequest, type BuildPlan, baseKey, type PlanInputs } from '../../../src/plan/plan.ts';
 import { planBuild } from '../../../src/plan/plan-build.ts';
+import { fixtureNames } from '../../helpers/fixture-folders.ts';
 
 const FIXTURES = fileURLToPath(new URL('../../../fixtures', import.meta.url));
 
@@ -34,9 +35,7 @@ export interface Case {
 
 export function casesOf(kind: 'plans' | 'plan-errors'): readonly Case[] {
   const root = join(FIXTURES, kind);
-  return readdirSync(root, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .map(({ name }) => ({ name, folder: join(root, name) }));
+  return fixtureNames(kind).map((name) => ({ name, folder: join(root, name) }));
 }
 
 /** Throws what parsing and planning throw. */

@@ -301,7 +301,6 @@ test.each([
   ['no tar at all', Buffer.alloc(2048, 'x')],
   ['an unknown member type', rawTar({ name: 'f', flag: 'Z' })],
   ['a multi-volume member', rawTar({ name: 'f', flag: 'M' })],
-  ['a member without a name', rawTar({ name: '' })],
   ['a link without a target', rawTar({ name: 'l', flag: '2' })],
   ['digits that are not octal', rawTar({ name: 'f', mode: '0009644\0' })],
   ['data after one zero block', Buffer.concat([rawMember({ name: 'a' }), Buffer.alloc(512), rawMember({ name: 'b' })])],
@@ -319,6 +318,10 @@ test.each([
   ['a folder with content', rawTar({ name: 'd/', flag: '0', content: 'x' })],
 ])('%s is LAYER_INVALID', (_, tar) => {
   expect(() => readAll(tar)).toThrow(invalid);
+});
+
+test('a member without a name is the root, as some archivers write it', () => {
+  expect(readAll(rawTar({ name: '', flag: '5' }))[0]).toMatchObject({ name: './', type: 'dir' });
 });
 
 test('the error of a damaged archive names the last good member', () => {
