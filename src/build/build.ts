@@ -3,8 +3,9 @@
  * world is, only the ports know.
  */
 import { setMaxListeners } from 'node:events';
-import { cleanup } from '../async/cleanup.ts';
+import { type Cleanup, cleanup } from '../async/cleanup.ts';
 import type { BaseImage } from '../base-image/image-source.ts';
+import type { Context } from '../context/context.ts';
 import type { ParsedDockerfile } from '../dockerfile/instruction.ts';
 import { parseDockerfile } from '../dockerfile/parse.ts';
 import { locate, type SourceRange } from '../errors.ts';
@@ -24,29 +25,61 @@ export async function build(request: BuildRequest, ports: Ports, signal: AbortSi
   const either = AbortSignal.any([signal, failure.signal]);
   // Each layer on the move listens to it, and an image may have a hundred.
   setMaxListeners(0, either);
-  await using undo = cleanup();
+  const halt: Halt = { signal: either, stop: (error) => failure.abort(error) };
+  const undo = cleanup();
+  let result: BuildResult;
   try {
-    const parsed = parseDockerfile(request.dockerfile.bytes, request.dockerfile.file);
-    // Started before anything is pulled or built: a destination that cannot be written ends the build at once.
-    const [context, bases] = await allOrNothing([
-      ports.context.open(either),
-      resolveBases(parsed, request, ports, either),
-      Promise.all(ports.sinks.map((sink) => sink.check(either))),
-    ] as const);
-    undo.add(() => context[Symbol.asyncDispose]());
-    const plan = planBuild(parsed, request, configsOf(bases));
-    for (const warning of [...parsed.warnings, ...plan.warnings]) {
-      ports.report({ type: 'warning', message: warning.message, ...(warning.at === undefined ? {} : { at: warning.at }) });
-    }
-    const state = await runPlan({ plan, request, ports, bases, context, undo, signal: either });
-    const image = finishImage(targetOf(plan), state);
-    const published = await allOrNothing(ports.sinks.map((sink) => sink.write(image, either)));
-    for (const { where, digest } of published) ports.report({ type: 'published', where, digest });
-    return { image, published };
+    result = await planAndPublish(request, ports, { halt, undo });
   } catch (error) {
-    failure.abort(error);
-    throw error;
+    halt.stop(error);
+    // That something could not be cleaned up must not hide why the build failed.
+    await undo[Symbol.asyncDispose]().catch((also: unknown) => {
+      ports.report({ type: 'warning', message: `the build could not clean up: ${also instanceof Error ? also.message : String(also)}` });
+    });
+    throw either.reason;
   }
+  await undo[Symbol.asyncDispose]();
+  return result;
+}
+
+/** How works that go on together end together. */
+interface Halt {
+  /** Aborted by the user or by the first failure; its reason is what came first. */
+  readonly signal: AbortSignal;
+  stop(failure: unknown): void;
+}
+
+async function planAndPublish(
+  request: BuildRequest,
+  ports: Ports,
+  { halt, undo }: { readonly halt: Halt; readonly undo: Cleanup },
+): Promise<BuildResult> {
+  const { signal } = halt;
+  signal.throwIfAborted();
+  const parsed = parseDockerfile(request.dockerfile.bytes, request.dockerfile.file);
+  // Started before anything is pulled or built: a destination that cannot be written ends the build at once.
+  const [context, bases] = await allOrStop(
+    [openContext(ports, undo, signal), resolveBases(parsed, request, ports, halt), ...ports.sinks.map((sink) => sink.check(signal))] as const,
+    halt,
+  );
+  const plan = planBuild(parsed, request, configsOf(bases));
+  for (const warning of [...parsed.warnings, ...plan.warnings]) {
+    ports.report({ type: 'warning', message: warning.message, ...(warning.at === undefined ? {} : { at: warning.at }) });
+  }
+  const state = await runPlan({ plan, request, ports, bases, context, undo, signal, stop: (error) => halt.stop(error) });
+  const image = finishImage(targetOf(plan), state);
+  const published = await allOrStop(
+    ports.sinks.map((sink) => sink.write(image, signal)),
+    halt,
+  );
+  for (const { where, digest } of published) ports.report({ type: 'published', where, digest });
+  return { image, published };
+}
+
+async function openContext(ports: Ports, undo: Cleanup, signal: AbortSignal): Promise<Context> {
+  const context = await ports.context.open(signal);
+  undo.add(() => context[Symbol.asyncDispose]());
+  return context;
 }
 
 /** Base images by `baseKey`. ONBUILD triggers of one may make further stages, and so further bases, necessary. */
@@ -54,13 +87,16 @@ async function resolveBases(
   parsed: ParsedDockerfile,
   request: BuildRequest,
   ports: Ports,
-  signal: AbortSignal,
+  halt: Halt,
 ): Promise<ReadonlyMap<string, BaseImage>> {
   const known = new Map<string, BaseImage>();
   for (;;) {
     const missing = missingBases(parsed, request, configsOf(known));
     if (missing.length === 0) return known;
-    const found = await allOrNothing(missing.map(({ ref, platform, at }) => placed(ports.images.resolve(ref, platform, signal), at)));
+    const found = await allOrStop(
+      missing.map(({ ref, platform, at }) => placed(ports.images.resolve(ref, platform, halt.signal), at)),
+      halt,
+    );
     for (const [i, image] of found.entries()) {
       const asked = missing[i];
       if (asked === undefined) continue;
@@ -88,8 +124,13 @@ async function placed<T>(work: Promise<T>, at: SourceRange): Promise<T> {
   }
 }
 
-/** Like Promise.all, but rejects only when all have settled: nothing goes on behind a failed build's back. */
-async function allOrNothing<const T extends readonly Promise<unknown>[]>(work: T): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
+/** Like Promise.all, but the first failure stops the others and all have settled then: nothing goes on behind a failed build's back. */
+async function allOrStop<const T extends readonly Promise<unknown>[]>(
+  work: T,
+  halt: Halt,
+): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
+  for (const one of work) one.catch((error: unknown) => halt.stop(error));
   await Promise.allSettled(work);
+  halt.signal.throwIfAborted();
   return (await Promise.all(work)) as { -readonly [K in keyof T]: Awaited<T[K]> };
 }

@@ -1,10 +1,10 @@
 /** Runs a plan's stages, each once, as soon as what they need is there. */
-import { setMaxListeners } from 'node:events';
 import type { Cleanup } from '../async/cleanup.ts';
 import { limiter } from '../async/limiter.ts';
 import { oncePerKey } from '../async/once-per-key.ts';
 import type { BaseImage } from '../base-image/image-source.ts';
 import type { Context } from '../context/context.ts';
+import { locate } from '../errors.ts';
 import type { Layer } from '../image/image.ts';
 import type { LayerMaterial } from '../layer/layer-material.ts';
 import { stackTree } from '../layer/stack-tree.ts';
@@ -24,20 +24,19 @@ export interface PlanRun {
   /** Takes what must go when the build ends. */
   readonly undo: Cleanup;
   readonly signal: AbortSignal;
+  /** Aborts `signal`: called with each stage's failure. */
+  stop(failure: unknown): void;
 }
 
-/** The target's finished state. Rejects with the first failure when all stages have come to rest. */
+/** The target's finished state. Rejects with the first failure, or the reason of an abort that came before it, when all stages have come to rest. */
 export async function runPlan(run: PlanRun): Promise<StageState> {
-  const { plan, ports } = run;
+  const { plan, ports, signal } = run;
   const total = plan.stages.reduce((sum, stage) => sum + stage.steps.length, 0);
   const runsCommands = plan.stages.some((stage) => stage.steps.some((step) => step.kind === 'run'));
   // Asked for before anything is pulled: where no rung works, a build that runs commands fails at once.
   const isolation = runsCommands ? (await ports.backend()).name : 'none';
   ports.report({ type: 'plan', stages: plan.stages.length, steps: total, isolation });
 
-  const failure = new AbortController();
-  const signal = AbortSignal.any([run.signal, failure.signal]);
-  setMaxListeners(0, signal);
   const images = oncePerKey<BaseImage>();
   const runs = limiter(ports.parallelRuns);
   const inImage = stagesOfImage(plan);
@@ -75,7 +74,7 @@ export async function runPlan(run: PlanRun): Promise<StageState> {
       if (inImage.has(stage.index)) for (const sink of ports.sinks) sink.offer(layer, signal);
     };
     const done = (async () => {
-      const start = await startOf(stage, run, { stateOf, offer, signal });
+      const start = await startOf(stage, run, { stateOf, offer });
       return runStage(start, {
         context,
         numbering,
@@ -90,19 +89,18 @@ export async function runPlan(run: PlanRun): Promise<StageState> {
         offer,
       });
     })();
-    done.catch((error: unknown) => failure.abort(error));
+    done.catch((error: unknown) => run.stop(error));
     states.set(stage.index, done);
   }
   await Promise.allSettled(states.values());
-  // The first failure is the reason of the abort; stages that it took down reject with the same.
-  if (failure.signal.aborted) throw failure.signal.reason;
+  // The first failure is the reason of the abort; stages that it took down reject with that, or with what it led to.
+  signal.throwIfAborted();
   return stateOf(plan.target);
 }
 
 interface StartHelp {
   stateOf(index: number): Promise<StageState>;
   offer(layer: Layer): void;
-  readonly signal: AbortSignal;
 }
 
 async function startOf(stage: Stage, run: PlanRun, help: StartHelp): Promise<StageState> {
@@ -119,10 +117,18 @@ async function startOf(stage: Stage, run: PlanRun, help: StartHelp): Promise<Sta
     baseConfig: image.config,
     format: image.format,
     layers: image.layers,
-    materials: await materials(image.layers, need, run.ports, help.signal),
+    materials: await materialsOfBase(stage, image.layers, need, run),
     history: image.config.history ?? [],
     created: image.config.created ?? null,
   };
+}
+
+async function materialsOfBase(stage: Stage, layers: readonly Layer[], need: LayerNeed, { ports, signal }: PlanRun): Promise<LayerMaterial[]> {
+  try {
+    return await materials(layers, need, ports, signal);
+  } catch (error) {
+    throw locate(error, stage.at);
+  }
 }
 
 function materials(layers: readonly Layer[], need: LayerNeed, ports: Ports, signal: AbortSignal): Promise<LayerMaterial[]> {

@@ -40,6 +40,7 @@ export async function runStage(start: StageState, run: StageRun): Promise<StageS
       // Before a place is taken: a step that holds one while it waits for another stage could wait for ever.
       await filesOfMounts(step, run.context);
       return run.whenFree(async () => {
+        signal.throwIfAborted();
         const open: Rootfs = rootfs?.rootfs ?? (await run.openRootfs(state));
         for (const material of state.materials.slice(rootfs?.laid ?? state.materials.length)) await open.lay(material, signal);
         const next = await runStep(step, state, open, { need, run, output });
@@ -105,7 +106,9 @@ async function told(
     end('done', step.kind === 'config' ? null : (next.layers.at(-1)?.descriptor.size ?? null));
     return next;
   } catch (error) {
-    end(signal.aborted && !(error instanceof TsbuildError) ? 'cancelled' : 'failed', null);
+    // What took the build down comes by as the reason of the abort, wherever it happened.
+    const ownFault = error instanceof TsbuildError && error !== signal.reason;
+    end(signal.aborted && !ownFault ? 'cancelled' : 'failed', null);
     throw locate(error, step.at);
   }
 }
