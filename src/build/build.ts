@@ -2,17 +2,19 @@
  * The straight line: parse, plan, run, seal, publish. Each arrow goes one way; state moves as values. What the outside
  * world is, only the ports know.
  */
-import { setMaxListeners } from 'node:events';
 import { type Cleanup, cleanup } from '../async/cleanup.ts';
 import type { BaseImage } from '../base-image/image-source.ts';
 import type { Context } from '../context/context.ts';
 import type { ParsedDockerfile } from '../dockerfile/instruction.ts';
 import { parseDockerfile } from '../dockerfile/parse.ts';
 import { locate, type SourceRange } from '../errors.ts';
+import type { Image } from '../image/image.ts';
 import { missingBases } from '../plan/outline.ts';
 import { type BaseConfigs, type BuildPlan, baseKey } from '../plan/plan.ts';
 import { planBuild } from '../plan/plan-build.ts';
+import type { BuildEvent } from './events.ts';
 import { finishImage } from './finish-image.ts';
+import { allOrStop, type Halt, haltWithin } from './halt.ts';
 import type { BuildRequest, BuildResult, Ports } from './ports.ts';
 import { runPlan } from './run-plan.ts';
 
@@ -21,11 +23,7 @@ import { runPlan } from './run-plan.ts';
  * scratch folder is gone; an abort of `signal` rejects with its reason.
  */
 export async function build(request: BuildRequest, ports: Ports, signal: AbortSignal): Promise<BuildResult> {
-  const failure = new AbortController();
-  const either = AbortSignal.any([signal, failure.signal]);
-  // Each layer on the move listens to it, and an image may have a hundred.
-  setMaxListeners(0, either);
-  const halt: Halt = { signal: either, stop: (error) => failure.abort(error) };
+  const halt = haltWithin(signal);
   const undo = cleanup();
   let result: BuildResult;
   try {
@@ -33,20 +31,15 @@ export async function build(request: BuildRequest, ports: Ports, signal: AbortSi
   } catch (error) {
     halt.stop(error);
     // That something could not be cleaned up must not hide why the build failed.
-    await undo[Symbol.asyncDispose]().catch((also: unknown) => {
+    try {
+      await undo[Symbol.asyncDispose]();
+    } catch (also) {
       ports.report({ type: 'warning', message: `the build could not clean up: ${also instanceof Error ? also.message : String(also)}` });
-    });
-    throw either.reason;
+    }
+    throw halt.signal.reason;
   }
   await undo[Symbol.asyncDispose]();
   return result;
-}
-
-/** How works that go on together end together. */
-interface Halt {
-  /** Aborted by the user or by the first failure; its reason is what came first. */
-  readonly signal: AbortSignal;
-  stop(failure: unknown): void;
 }
 
 async function planAndPublish(
@@ -66,8 +59,9 @@ async function planAndPublish(
   for (const warning of [...parsed.warnings, ...plan.warnings]) {
     ports.report({ type: 'warning', message: warning.message, ...(warning.at === undefined ? {} : { at: warning.at }) });
   }
-  const state = await runPlan({ plan, request, ports, bases, context, undo, signal, stop: (error) => halt.stop(error) });
+  const state = await runPlan({ plan, request, ports, bases, context, undo, halt });
   const image = finishImage(targetOf(plan), state);
+  ports.report(describeLayers(image, bases));
   const published = await allOrStop(
     ports.sinks.map((sink) => sink.write(image, signal)),
     halt,
@@ -106,6 +100,13 @@ async function resolveBases(
   }
 }
 
+function describeLayers(image: Image, bases: ReadonlyMap<string, BaseImage>): BuildEvent {
+  const known = new Set([...bases.values()].flatMap((base) => base.layers.map((layer) => layer.diffId)));
+  const made = image.layers.filter((layer) => !known.has(layer.diffId));
+  const sizeOf = (layers: Image['layers']): number => layers.reduce((sum, layer) => sum + layer.descriptor.size, 0);
+  return { type: 'image', layers: image.layers.length, bytes: sizeOf(image.layers), newLayers: made.length, newBytes: sizeOf(made) };
+}
+
 function configsOf(bases: ReadonlyMap<string, BaseImage>): BaseConfigs {
   return new Map([...bases].map(([key, image]) => [key, image.config]));
 }
@@ -122,15 +123,4 @@ async function placed<T>(work: Promise<T>, at: SourceRange): Promise<T> {
   } catch (error) {
     throw locate(error, at);
   }
-}
-
-/** Like Promise.all, but the first failure stops the others and all have settled then: nothing goes on behind a failed build's back. */
-async function allOrStop<const T extends readonly Promise<unknown>[]>(
-  work: T,
-  halt: Halt,
-): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
-  for (const one of work) one.catch((error: unknown) => halt.stop(error));
-  await Promise.allSettled(work);
-  halt.signal.throwIfAborted();
-  return (await Promise.all(work)) as { -readonly [K in keyof T]: Awaited<T[K]> };
 }

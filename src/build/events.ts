@@ -32,6 +32,8 @@ export type BuildEvent =
   | ({ readonly type: 'transfer' } & Transfer)
   | { readonly type: 'warning'; readonly message: string; readonly at?: SourceRange }
   | { readonly type: 'debug'; readonly message: string; readonly fields?: Readonly<Record<string, unknown>> }
+  /** Once, when all steps are done: what the image is made of; `new` layers are those that its base does not have. Bytes are compressed. */
+  | { readonly type: 'image'; readonly layers: number; readonly bytes: number; readonly newLayers: number; readonly newBytes: number }
   | { readonly type: 'published'; readonly where: string; readonly digest: string };
 
 export type Report = (event: BuildEvent) => void;

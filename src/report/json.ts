@@ -9,7 +9,7 @@ import { describeErrors } from './error-text.ts';
 import { type LastLines, lastLines } from './last-lines.ts';
 import { type OutputLines, outputLines } from './output-lines.ts';
 import { type Reporter, type ReportOptions, type ReportWorld, shows } from './reporter.ts';
-import { endText, planText, type StepStart, stepLabel, transferText } from './step-text.ts';
+import { endText, imageText, planText, type StepStart, stepLabel, transferText } from './step-text.ts';
 import { summaryTitle } from './summary.ts';
 import { tally } from './tally.ts';
 import { transferClock } from './transfer-clock.ts';
@@ -76,6 +76,11 @@ export function jsonReporter(options: ReportOptions, world: ReportWorld): Report
       case 'debug':
         log.debug({ event: 'debug', ...(event.fields === undefined ? {} : { fields: event.fields }) }, event.message);
         return;
+      case 'image': {
+        const { layers, bytes, newLayers, newBytes } = event;
+        log.debug({ event: 'image', layers, bytes, newLayers, newBytes }, imageText(event));
+        return;
+      }
       case 'published':
         log.info({ event: 'published', where: event.where, digest: event.digest }, `published ${event.where}`);
         return;
@@ -97,8 +102,8 @@ export function jsonReporter(options: ReportOptions, world: ReportWorld): Report
         }
         return;
       }
-      const { steps, cached, newLayers, newLayerBytes, warnings, pull, push } = sums.totals();
-      log.info({ event: 'built', seconds, steps, cached, newLayers, newLayerBytes, warnings, pull, push }, summaryTitle(seconds));
+      const { pull, push, warnings, published: _, ...made } = sums.totals();
+      log.info({ event: 'built', seconds, ...made, warnings, pull, push }, summaryTitle(seconds));
     },
     close: () => undefined,
   };

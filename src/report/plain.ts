@@ -8,7 +8,7 @@ import { type LastLines, lastLines } from './last-lines.ts';
 import { type OutputLines, outputLines } from './output-lines.ts';
 import type { Reporter, ReportOptions, ReportWorld, Verbosity } from './reporter.ts';
 import { shows } from './reporter.ts';
-import { debugText, endText, isSilentEnd, placeText, planText, type StepStart, stepLabel, transferText } from './step-text.ts';
+import { debugText, endText, imageText, isSilentEnd, placeText, planText, type StepStart, stepLabel, transferText } from './step-text.ts';
 import { summaryLines, summaryTitle } from './summary.ts';
 import { tally } from './tally.ts';
 import { commandLine, palette, withoutControls } from './terminal-text.ts';
@@ -86,6 +86,9 @@ export function plainReporter(options: ReportOptions, world: ReportWorld): Repor
         return;
       case 'debug':
         say('debug', paint.dim(debugText(event)));
+        return;
+      case 'image':
+        say('debug', imageText(event));
         return;
       case 'published':
         say('debug', `published ${event.where} ${event.digest}`);

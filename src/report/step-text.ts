@@ -52,6 +52,10 @@ export function progressText(bytes: number, totalBytes: number | null): string {
   return totalBytes === null ? formatBytes(bytes) : `${formatBytes(bytes)} of ${formatBytes(totalBytes)}`;
 }
 
+export function imageText({ layers, newLayers }: Extract<BuildEvent, { type: 'image' }>): string {
+  return `the image has ${count(layers, 'layer')}, ${newLayers} of them new`;
+}
+
 export function placeText(at: SourceRange | undefined): string {
   return at === undefined ? '' : ` (${withoutControls(at.file)}:${at.startLine})`;
 }

@@ -19,8 +19,8 @@ export function summaryLines(totals: Totals): readonly SummaryLine[] {
   const digests = [...new Set(totals.published.map(({ digest }) => digest))];
   for (const [i, digest] of digests.entries()) lines.push({ label: i === 0 ? 'digest' : '', text: digest });
   const steps = `${count(totals.steps, 'step')}${totals.cached === 0 ? '' : `, ${totals.cached} cached`}`;
-  const layers = totals.newLayers === 0 ? 'none new' : `${totals.newLayers} new, ${formatBytes(totals.newLayerBytes)}`;
-  lines.push({ label: 'layers', text: `${layers} (${steps})` });
+  const made = totals.newLayers === 0 ? 'none new' : `${totals.newLayers} new with ${formatBytes(totals.newLayerBytes)}`;
+  lines.push({ label: 'layers', text: `${totals.layers} with ${formatBytes(totals.layerBytes)}, ${made} (${steps})` });
   const pulled = transferText(totals.pull, 'in the cache');
   if (pulled !== null) lines.push({ label: 'pulled', text: pulled });
   const pushed = transferText(totals.push, 'in the registry');

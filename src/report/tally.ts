@@ -17,6 +17,10 @@ export interface TransferTotals {
 export interface Totals {
   readonly steps: number;
   readonly cached: number;
+  /** Of the image, once it is known; compressed bytes. */
+  readonly layers: number;
+  readonly layerBytes: number;
+  /** Those that its base does not have. */
   readonly newLayers: number;
   readonly newLayerBytes: number;
   readonly warnings: number;
@@ -33,19 +37,20 @@ export interface Tally {
 export function tally(): Tally {
   const transfers = new Map<string, Transfer>();
   const published: { where: string; digest: string }[] = [];
-  const sums = { steps: 0, cached: 0, newLayers: 0, newLayerBytes: 0, warnings: 0 };
+  const sums = { steps: 0, cached: 0, layers: 0, layerBytes: 0, newLayers: 0, newLayerBytes: 0, warnings: 0 };
   return {
     add(event) {
       if (event.type === 'transfer') transfers.set(`${event.direction} ${event.id}`, event);
       else if (event.type === 'warning') sums.warnings++;
       else if (event.type === 'published') published.push({ where: event.where, digest: event.digest });
-      else if (event.type === 'step-end' && (event.state === 'done' || event.state === 'cached')) {
+      else if (event.type === 'image') {
+        sums.layers = event.layers;
+        sums.layerBytes = event.bytes;
+        sums.newLayers = event.newLayers;
+        sums.newLayerBytes = event.newBytes;
+      } else if (event.type === 'step-end' && (event.state === 'done' || event.state === 'cached')) {
         sums.steps++;
         if (event.state === 'cached') sums.cached++;
-        if (event.layerBytes !== null && event.state === 'done') {
-          sums.newLayers++;
-          sums.newLayerBytes += event.layerBytes;
-        }
       }
     },
     totals: () => ({

@@ -8,7 +8,7 @@ import { type LastLines, lastLines } from './last-lines.ts';
 import { liveRegion } from './live-region.ts';
 import type { Reporter, ReportOptions, ReportWorld, Verbosity } from './reporter.ts';
 import { shows } from './reporter.ts';
-import { debugText, endText, placeText, planText, progressText, type StepEnd, type StepStart, stepLabel } from './step-text.ts';
+import { debugText, endText, imageText, placeText, planText, progressText, type StepEnd, type StepStart, stepLabel } from './step-text.ts';
 import { summaryLines, summaryTitle } from './summary.ts';
 import { type TransferTotals, tally } from './tally.ts';
 import { commandLine, fitWidth, palette, withoutControls } from './terminal-text.ts';
@@ -105,6 +105,9 @@ export function ttyReporter(options: ReportOptions, world: ReportWorld): Reporte
         return;
       case 'debug':
         say('debug', paint.dim(debugText(event)));
+        return;
+      case 'image':
+        say('debug', imageText(event));
         return;
       case 'published':
         say('debug', `published ${event.where} ${event.digest}`);

@@ -36,7 +36,7 @@ test('a build is told in lines: steps, all of their output, warnings and what it
     'Built in 4.8 s',
     '  image  registry.example/app:1',
     `  digest sha256:${'0'.repeat(64)}`,
-    '  layers 1 new, 12.3 MB (3 steps, 1 cached)',
+    '  layers 2 with 40.3 MB, 1 new with 12.3 MB (3 steps, 1 cached)',
     '  pulled 28.0 MB in 2 blobs',
     '  pushed 12.3 MB in 1 blob, 1 already in the registry, 1 mounted',
     '',

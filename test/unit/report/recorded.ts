@@ -32,6 +32,7 @@ export const GOOD: readonly (readonly [seconds: number, event: BuildEvent])[] = 
   ],
   [0, { type: 'transfer', id: 'b', direction: 'push', label: 'layer sha256:bbb', bytes: 0, totalBytes: 9, state: 'exists' }],
   [0, { type: 'transfer', id: 'c', direction: 'push', label: 'layer sha256:ccc', bytes: 0, totalBytes: 9, state: 'mounted' }],
+  [0, { type: 'image', layers: 2, bytes: 40_345_678, newLayers: 1, newBytes: 12_345_678 }],
   [0.3, { type: 'published', where: 'registry.example/app:1', digest: `sha256:${'0'.repeat(64)}` }],
 ];
 
