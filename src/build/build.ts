@@ -52,7 +52,11 @@ async function planAndPublish(
   const parsed = parseDockerfile(request.dockerfile.bytes, request.dockerfile.file);
   // Started before anything is pulled or built: a destination that cannot be written ends the build at once.
   const [context, bases] = await allOrStop(
-    [openContext(ports, undo, signal), resolveBases(parsed, request, ports, halt), ...ports.sinks.map((sink) => sink.check(signal))] as const,
+    [
+      openContext(ports, undo, signal),
+      resolveBases(parsed, request, ports, halt),
+      ...ports.sinks.map((sink) => sink.check(signal)),
+    ] as const,
     halt,
   );
   const plan = planBuild(parsed, request, configsOf(bases));

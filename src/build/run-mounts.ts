@@ -17,19 +17,20 @@ export interface OpenedMounts extends AsyncDisposable {
   readonly env: readonly string[];
 }
 
-/** Opens the mounts in their order; cache folders stay locked until disposed. Throws SECRET_NOT_FOUND, COPY_SOURCE_NOT_FOUND, STORE_FAILED. */
+/** Opens the mounts; cache folders stay locked until disposed. Throws SECRET_NOT_FOUND, COPY_SOURCE_NOT_FOUND, STORE_FAILED. */
 export async function openMounts(step: RunStep, context: StageContext): Promise<OpenedMounts> {
   const held = cleanup();
   const mounts: RunMount[] = [];
   const env: string[] = [];
   try {
+    const caches = await openCaches(step, context, held);
     for (const mount of step.mounts) {
       if (mount.type === 'secret') {
         const secret = await openSecret(mount, context);
         mounts.push(...secret.mounts);
         env.push(...secret.env);
       } else {
-        mounts.push(await openMount(mount, context, held));
+        mounts.push(await openMount(mount, context, caches));
       }
     }
   } catch (error) {
@@ -51,15 +52,15 @@ type SecretMount = Extract<Mount, { type: 'secret' }>;
 type CacheMountSpec = Extract<Mount, { type: 'cache' }>;
 type BindMount = Extract<Mount, { type: 'bind' }>;
 
-async function openMount(mount: Exclude<Mount, SecretMount>, context: StageContext, held: Cleanup): Promise<RunMount> {
+async function openMount(mount: Exclude<Mount, SecretMount>, context: StageContext, caches: OpenCaches): Promise<RunMount> {
   switch (mount.type) {
     case 'tmpfs':
       return { type: 'tmpfs', target: mount.target, sizeBytes: mount.sizeBytes, mode: 0o1777 };
     case 'bind':
       return openBind(mount, context);
     case 'cache': {
-      const cache = await openCache(mount, context);
-      held.add(() => cache[Symbol.dispose]());
+      const cache = caches.get(mount);
+      if (cache === undefined) throw new Error(`the cache of ${mount.target} was not opened`);
       return { type: 'folder', target: mount.target, hostPath: cache.hostPath, readonly: mount.readonly };
     }
   }
@@ -89,6 +90,35 @@ async function openBind(mount: BindMount, context: StageContext): Promise<RunMou
   // The context's owners become 0:0 and its ignored files vanish, so a RUN sees a copy, not the folder itself.
   const placed = await context.ports.layers.place(treeEntries(tree, path), context.signal);
   return { ...shown, layers: [placed], tree };
+}
+
+type OpenCaches = ReadonlyMap<CacheMountSpec, CacheMount>;
+
+/** From what shuts others out to what does not. */
+const STRICTEST_FIRST = ['locked', 'private', 'shared'] as const;
+
+/**
+ * One cache that a step mounts twice is opened once, or it would wait for itself; and all steps of all builds open theirs
+ * in the same order, or two steps could wait for each other.
+ */
+async function openCaches(step: RunStep, context: StageContext, held: Cleanup): Promise<OpenCaches> {
+  const wanted = new Map<string, CacheMountSpec[]>();
+  for (const mount of step.mounts) {
+    if (mount.type !== 'cache') continue;
+    const { id, mode, uid, gid, seed } = mount;
+    const key = JSON.stringify([id, mode, uid, gid, seed === null ? null : seedName(seed)]);
+    wanted.set(key, [...(wanted.get(key) ?? []), mount]);
+  }
+  const opened = new Map<CacheMountSpec, CacheMount>();
+  for (const [, same] of [...wanted].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const [first] = same;
+    if (first === undefined) continue;
+    const sharing = STRICTEST_FIRST.find((kind) => same.some((mount) => mount.sharing === kind)) ?? first.sharing;
+    const cache = await openCache({ ...first, sharing }, context);
+    held.add(() => cache[Symbol.dispose]());
+    for (const mount of same) opened.set(mount, cache);
+  }
+  return opened;
 }
 
 async function openCache(mount: CacheMountSpec, context: StageContext): Promise<CacheMount> {

@@ -10,6 +10,8 @@ import type { LayerMaterial } from '../layer/layer-material.ts';
 import { stackTree } from '../layer/stack-tree.ts';
 import { type BuildPlan, baseKey, type Stage } from '../plan/plan.ts';
 import type { LayerNeed } from '../unpacked/layer-library.ts';
+import { baseHistory } from './base-history.ts';
+import { allOrStop, type Halt, haltWithin } from './halt.ts';
 import type { BuildRequest, Ports } from './ports.ts';
 import { runStage } from './run-stage.ts';
 import type { OriginFiles, StageContext } from './stage-context.ts';
@@ -23,14 +25,13 @@ export interface PlanRun {
   readonly context: Context;
   /** Takes what must go when the build ends. */
   readonly undo: Cleanup;
-  readonly signal: AbortSignal;
-  /** Aborts `signal`: called with each stage's failure. */
-  stop(failure: unknown): void;
+  readonly halt: Halt;
 }
 
 /** The target's finished state. Rejects with the first failure, or the reason of an abort that came before it, when all stages have come to rest. */
 export async function runPlan(run: PlanRun): Promise<StageState> {
-  const { plan, ports, signal } = run;
+  const { plan, ports, halt } = run;
+  const { signal } = halt;
   const total = plan.stages.reduce((sum, stage) => sum + stage.steps.length, 0);
   const runsCommands = plan.stages.some((stage) => stage.steps.some((step) => step.kind === 'run'));
   // Asked for before anything is pulled: where no rung works, a build that runs commands fails at once.
@@ -67,7 +68,7 @@ export async function runPlan(run: PlanRun): Promise<StageState> {
           for (const message of found.warnings) ports.report({ type: 'warning', message });
           return found;
         });
-        return layersAsFiles(await materials(image.layers, need, ports, signal), origin.ref);
+        return layersAsFiles(await materials(image.layers, need, ports, haltWithin(signal)), origin.ref);
       },
     };
     const offer = (layer: Layer): void => {
@@ -89,7 +90,7 @@ export async function runPlan(run: PlanRun): Promise<StageState> {
         offer,
       });
     })();
-    done.catch((error: unknown) => run.stop(error));
+    done.catch((error: unknown) => halt.stop(error));
     states.set(stage.index, done);
   }
   await Promise.allSettled(states.values());
@@ -117,22 +118,22 @@ async function startOf(stage: Stage, run: PlanRun, help: StartHelp): Promise<Sta
     baseConfig: image.config,
     format: image.format,
     layers: image.layers,
-    materials: await materialsOfBase(stage, image.layers, need, run),
-    history: image.config.history ?? [],
+    materials: await materials(image.layers, need, run.ports, located(run.halt, stage)),
+    history: baseHistory(image),
     created: image.config.created ?? null,
   };
 }
 
-async function materialsOfBase(stage: Stage, layers: readonly Layer[], need: LayerNeed, { ports, signal }: PlanRun): Promise<LayerMaterial[]> {
-  try {
-    return await materials(layers, need, ports, signal);
-  } catch (error) {
-    throw locate(error, stage.at);
-  }
+/** Failures get the place of the stage's FROM. */
+function located({ signal, stop }: Halt, stage: Stage): Halt {
+  return { signal, stop: (error) => stop(locate(error, stage.at)) };
 }
 
-function materials(layers: readonly Layer[], need: LayerNeed, ports: Ports, signal: AbortSignal): Promise<LayerMaterial[]> {
-  return Promise.all(layers.map((layer) => ports.layers.material(layer, need, signal)));
+function materials(layers: readonly Layer[], need: LayerNeed, ports: Ports, halt: Halt): Promise<readonly LayerMaterial[]> {
+  return allOrStop(
+    layers.map((layer) => ports.layers.material(layer, need, halt.signal)),
+    halt,
+  );
 }
 
 function layersAsFiles(layers: readonly LayerMaterial[], label: string): OriginFiles {

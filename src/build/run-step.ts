@@ -20,8 +20,7 @@ export async function executeRunStep(
   const { signal } = context;
   const user = resolveUser(step.user, await readAccounts(place.tree, signal));
   await using opened = await openMounts(step, context);
-  const given = [...step.env, ...step.proxyEnv, ...opened.env];
-  const env = given.some((pair) => pair.startsWith('HOME=')) ? given : [`HOME=${user.home}`, ...given];
+  const env = lastOfEach([`HOME=${user.home}`, ...step.env, ...step.proxyEnv, ...opened.env]);
   const status = await place.rootfs.run(
     {
       argv: step.argv,
@@ -41,6 +40,12 @@ export async function executeRunStep(
     status.kind === 'code' ? `exit code ${status.code}` : `killed by ${status.signal}`,
     status.kind === 'code' ? status.code : null,
   );
+}
+
+/** A secret replaces a variable of its name: what a program sees of two equal names is anybody's guess. */
+function lastOfEach(pairs: readonly string[]): readonly string[] {
+  const byName = new Map(pairs.map((pair) => [pair.slice(0, pair.indexOf('=')), pair]));
+  return [...byName.values()];
 }
 
 /** Heredocs that begin with `#!` run as files that exist only while the step runs. */

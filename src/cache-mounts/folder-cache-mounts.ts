@@ -3,11 +3,12 @@
  * a killed build gives its locks back by dying. Semantics: BuildKit solver/llbsolver/mounts.
  */
 import { createHash } from 'node:crypto';
-import { chmodSync, chownSync, closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, closeSync, existsSync, mkdirSync, openSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TsbuildError } from '../errors.ts';
 import { tryLock } from '../sys/flock.ts';
+import { removeTree } from '../sys/remove-tree.ts';
 import type { CacheMount, CacheMountRequest, CacheMounts } from './cache-mounts.ts';
 
 /** How often a folder that another run holds is asked for, in milliseconds. flock(2) that blocks would stop the whole process. */
@@ -23,7 +24,8 @@ export function folderCacheMounts(folder: string): CacheMounts {
           ? await openPrivate(folder, request, fill, signal)
           : await openNamed(folder, request, fill, signal);
       } catch (cause) {
-        if (signal.aborted || cause instanceof TsbuildError) throw cause;
+        signal.throwIfAborted();
+        if (cause instanceof TsbuildError) throw cause;
         throw new TsbuildError('STORE_FAILED', `cannot open the cache mount "${request.id}": ${(cause as Error).message}`, { cause });
       }
     },
@@ -54,9 +56,14 @@ async function openPrivate(folder: string, request: CacheMountRequest, fill: Fil
     signal.throwIfAborted();
     const path = join(folder, keyOf(request) + (n === 0 ? '' : `.${n}`));
     const lock = openSync(`${path}.lock`, 'a');
-    if (tryLock(lock, 'exclusive')) {
-      if (!existsSync(path)) await make(path, request, fill);
-      return held(path, lock);
+    try {
+      if (tryLock(lock, 'exclusive')) {
+        if (!existsSync(path)) await make(path, request, fill);
+        return held(path, lock);
+      }
+    } catch (error) {
+      closeSync(lock);
+      throw error;
     }
     closeSync(lock);
   }
@@ -65,7 +72,7 @@ async function openPrivate(folder: string, request: CacheMountRequest, fill: Fil
 async function make(path: string, request: CacheMountRequest, fill: Fill): Promise<void> {
   // Under a temporary name until it is complete: a build killed meanwhile leaves nothing that looks like a cache.
   const fresh = `${path}.new`;
-  rmSync(fresh, { recursive: true, force: true });
+  await removeTree(fresh);
   mkdirSync(fresh);
   if (fill !== null) await fill(fresh);
   chownSync(fresh, request.uid, request.gid);
@@ -79,13 +86,13 @@ function held(hostPath: string, lock: number): CacheMount {
 
 async function waitForLock(path: string, kind: 'shared' | 'exclusive', signal: AbortSignal): Promise<number> {
   const lock = openSync(path, 'a');
-  while (!tryLock(lock, kind)) {
-    await sleep(RETRY_MS, undefined, { signal }).catch((reason: unknown) => {
-      closeSync(lock);
-      throw reason;
-    });
+  try {
+    while (!tryLock(lock, kind)) await sleep(RETRY_MS, undefined, { signal });
+    return lock;
+  } catch (error) {
+    closeSync(lock);
+    throw error;
   }
-  return lock;
 }
 
 /** A mount that asks for another owner, mode or first content is another cache, as in BuildKit. Ids may hold any characters. */

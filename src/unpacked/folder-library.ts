@@ -2,9 +2,9 @@
  * The layer library in the cache folder: an index per layer, and an unpacked folder for the layers that a RUN needed.
  * Both appear under their diffId by one rename when they are complete, so a killed build leaves nothing half done there.
  */
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type OncePerKey, oncePerKey } from '../async/once-per-key.ts';
+import { oncePerKey } from '../async/once-per-key.ts';
 import type { BlobStore } from '../blob/blob.ts';
 import { type BytePath, forFs } from '../bytes/byte-path.ts';
 import { TsbuildError } from '../errors.ts';
@@ -45,7 +45,8 @@ export function folderLibrary(options: FolderLibraryOptions): LayerLibrary {
   async function read(layer: Layer, need: LayerNeed, signal: AbortSignal): Promise<void> {
     const { diffId } = layer;
     // One after the other: the second finds the blob in the store, and perhaps nothing left to do.
-    await once(reading, `${diffId} index`, need === 'folder');
+    const other = reading.pending(`${diffId} ${need === 'folder' ? 'index' : 'folder'}`);
+    if (other !== undefined) await settled(other);
     await reading.get(`${diffId} ${need}`, async () => {
       const stored = known.get(diffId) ?? shelves.loadIndex(diffId, contentIn(layer));
       if (stored !== undefined) known.set(diffId, stored);
@@ -115,8 +116,13 @@ export function folderLibrary(options: FolderLibraryOptions): LayerLibrary {
 
     async place(entries, signal) {
       const { folder, taps, index } = shelves.beginPlace();
-      const { diffId } = await sealLayer(entries, { ...sealOptions('oci', [], taps, signal), compression: 'none' });
-      return { diffId, index: index(), folder: () => Promise.resolve(folder) };
+      try {
+        const { diffId } = await sealLayer(entries, { ...sealOptions('oci', [], taps, signal), compression: 'none' });
+        return { diffId, index: index(), folder: () => Promise.resolve(folder) };
+      } catch (error) {
+        await removeTree(folder);
+        throw error;
+      }
     },
   };
 }
@@ -136,9 +142,9 @@ function lateContent(path: BytePath, find: () => ((path: BytePath) => FileConten
   };
 }
 
-/** Waits for work of this key if it is under way; its failure is its own caller's. */
-async function once(running: OncePerKey<unknown>, key: string, wanted: boolean): Promise<void> {
-  if (wanted) await running.pending(key)?.catch(() => undefined);
+/** Waits for the end of work whose failure is its own caller's. */
+async function settled(work: Promise<unknown>): Promise<void> {
+  await Promise.allSettled([work]);
 }
 
 function hostPath(folder: string, path: BytePath): string | Buffer {
@@ -192,9 +198,14 @@ function openShelves({ cacheFolder, workFolder, style, owners }: FolderLibraryOp
         async keep(diffId) {
           const index = builder.index();
           const temporary = join(workFolder, `index-${made++}`);
-          writeFileSync(temporary, serializeIndex(index));
-          renameSync(temporary, indexPath(diffId));
-          if (folder !== null) await moveFolder(folder, folderOf(diffId));
+          try {
+            writeFileSync(temporary, serializeIndex(index));
+            renameSync(temporary, indexPath(diffId));
+            if (folder !== null) await moveFolder(folder, folderOf(diffId));
+          } catch (cause) {
+            rmSync(temporary, { force: true });
+            throw notStored(cacheFolder, cause as Error);
+          }
           return index;
         },
         async discard() {
@@ -209,6 +220,13 @@ function openShelves({ cacheFolder, workFolder, style, owners }: FolderLibraryOp
       return { folder, taps: [createTarReader(builder), unpackInto(folder)], index: () => builder.index() };
     },
   };
+}
+
+function notStored(cacheFolder: string, cause: NodeJS.ErrnoException): TsbuildError {
+  return new TsbuildError('STORE_FAILED', `cannot keep a layer in ${cacheFolder}: ${cause.message}`, {
+    hint: cause.code === 'ENOSPC' ? 'free disk space, or choose another folder with --cache-dir' : undefined,
+    cause,
+  });
 }
 
 async function moveFolder(from: string, to: string): Promise<void> {

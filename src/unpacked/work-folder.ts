@@ -2,7 +2,7 @@
  * The scratch folder of one build inside the cache folder. It is locked as long as the build lives, so that a later
  * build can tell what a killed one left behind and remove it; pids would lie across containers that share the folder.
  */
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { TsbuildError } from '../errors.ts';
 import { tryLock } from '../sys/flock.ts';
@@ -67,6 +67,10 @@ async function removeAbandoned(parent: string): Promise<void> {
 
 async function removeFolder(path: string): Promise<void> {
   if (!existsSync(path)) return;
-  for (const name of readdirSync(path)) if (name !== LOCK) await removeTree(join(path, name));
+  for (const entry of readdirSync(path, { withFileTypes: true })) {
+    if (entry.name === LOCK) continue;
+    if (entry.isDirectory()) await removeTree(join(path, entry.name));
+    else rmSync(join(path, entry.name), { force: true });
+  }
   await removeTree(path);
 }
