@@ -1,0 +1,279 @@
+/**
+ * The ports of a build, in memory: layers are really packed and indexed, nothing is unpacked, mounted or sent. What a RUN does is
+ * said by the test. Everything that happens is written to one log, so that tests can tell what came before what.
+ */
+import type { Backend, ExitStatus, RunSpec } from '../../src/backend/backend.ts';
+import type { BaseImage } from '../../src/base-image/image-source.ts';
+import { build } from '../../src/build/build.ts';
+import type { BuildEvent } from '../../src/build/events.ts';
+import type { BuildRequest, BuildResult, Ports } from '../../src/build/ports.ts';
+import type { CacheMountRequest } from '../../src/cache-mounts/cache-mounts.ts';
+import { TsbuildError } from '../../src/errors.ts';
+import { assembleImage } from '../../src/image/assemble.ts';
+import { digestOf } from '../../src/image/digest.ts';
+import type { ContainerConfig, Image, ImageConfig, Layer } from '../../src/image/image.ts';
+import { createIndexBuilder } from '../../src/layer/build-index.ts';
+import type { FileContent, LayerEntries, LayerEntry } from '../../src/layer/entry.ts';
+import type { LayerMaterial } from '../../src/layer/layer-material.ts';
+import { sealLayer } from '../../src/layer/seal.ts';
+import { createTarReader } from '../../src/layer/tar/read.ts';
+import type { ImageSink } from '../../src/output/image-sink.ts';
+import type { LayerLibrary } from '../../src/unpacked/layer-library.ts';
+import { dir, file, memoryTree, type TreeLiteral } from './memory-tree.ts';
+
+/** What a RUN comes to: its end and what it changed. Nothing: exit code 0, no change. */
+export interface RunOutcome {
+  readonly status?: ExitStatus;
+  readonly changes?: readonly LayerEntry[];
+}
+
+export interface FakeOptions {
+  readonly dockerfile: string;
+  readonly target?: string;
+  readonly buildArgs?: Readonly<Record<string, string>>;
+  readonly context?: TreeLiteral;
+  /** By the name that FROM or --from gives. */
+  readonly images?: Readonly<Record<string, FakeImage>>;
+  readonly secrets?: Readonly<Record<string, string>>;
+  readonly ignorePaths?: readonly string[];
+  readonly parallelRuns?: number;
+  /** `command`: the text of a shell form. */
+  run?(command: string, spec: RunSpec, signal: AbortSignal): Promise<RunOutcome | undefined> | RunOutcome | undefined;
+  readonly ports?: Partial<Ports>;
+}
+
+export interface FakeImage {
+  /** Each a layer. */
+  readonly layers?: readonly Readonly<Record<string, string>>[];
+  readonly config?: ContainerConfig;
+  readonly fields?: Partial<ImageConfig>;
+}
+
+export interface FakeWorld {
+  readonly ports: Ports;
+  readonly events: readonly BuildEvent[];
+  /** `run a`, `end a`, `open rootfs 1`, `dispose context`, `offer FILES`, ... */
+  readonly log: readonly string[];
+  readonly specs: readonly RunSpec[];
+  readonly cacheRequests: readonly CacheMountRequest[];
+  /** Paths that a layer of the image puts. */
+  paths(layer: Layer | undefined): readonly string[];
+  build(signal?: AbortSignal): Promise<BuildResult>;
+}
+
+/** What the clock shows first; each look moves it on by a second. */
+export const FIRST_MOMENT = new Date('2026-01-01T00:00:00.000Z');
+const PLATFORM = { os: 'linux', architecture: 'amd64' } as const;
+
+export function put(path: string, text = path): LayerEntry {
+  const { meta, node } = file(text);
+  return { kind: 'put', path, meta, node };
+}
+
+export function putDir(path: string): LayerEntry {
+  const { meta, node } = dir();
+  return { kind: 'put', path, meta, node };
+}
+
+interface FakeLibrary extends LayerLibrary {
+  paths(layer: Layer): readonly string[];
+}
+
+function fakeLibrary(log: string[]): FakeLibrary {
+  const made = new Map<string, LayerMaterial>();
+
+  const pack = async (entries: LayerEntries, signal: AbortSignal) => {
+    const contents = new Map<string, FileContent>();
+    async function* seen(): AsyncGenerator<LayerEntry> {
+      for await (const entry of entries) {
+        if (entry.kind === 'put' && entry.node.type === 'file') contents.set(entry.path, entry.node.content);
+        yield entry;
+      }
+    }
+    const builder = createIndexBuilder((path) => contents.get(path) ?? { at: 'memory', bytes: Buffer.alloc(0) });
+    const taps = [createTarReader(builder)];
+    const options = { sinks: [], format: 'oci', compression: 'gzip', level: 1, taps, mtime: 'seconds', signal } as const;
+    const { descriptor, diffId } = await sealLayer(seen(), options);
+    const index = builder.index();
+    const folder = (): Promise<string> => Promise.resolve(`/unpacked/${diffId}`);
+    const material: LayerMaterial = { diffId, index, folder };
+    made.set(diffId, material);
+    const layer: Layer = { descriptor, diffId, open: () => Promise.reject(new Error('a fake layer has no bytes')) };
+    return { layer, material };
+  };
+
+  return {
+    paths: (layer) => [...(made.get(layer.diffId)?.index.puts.keys() ?? [])],
+    async material(layer, need, signal) {
+      signal.throwIfAborted();
+      const material = made.get(layer.diffId);
+      if (material === undefined) throw new Error('a layer that nobody made');
+      log.push(`material ${need}`);
+      return material;
+    },
+    seal: (entries, _how, signal) => pack(entries, signal),
+    place: async (entries, signal) => (await pack(entries, signal)).material,
+  };
+}
+
+export function fakeWorld(options: FakeOptions): FakeWorld {
+  const log: string[] = [];
+  const events: BuildEvent[] = [];
+  const specs: RunSpec[] = [];
+  const cacheRequests: CacheMountRequest[] = [];
+  const library = fakeLibrary(log);
+  const images = new Map<string, Promise<BaseImage>>();
+  let moments = 0;
+  let roots = 0;
+
+  const imageOf = async (ref: string, fake: FakeImage): Promise<BaseImage> => {
+    const layers: Layer[] = [];
+    for (const files of fake.layers ?? []) {
+      const entries = Object.entries(files).map(([path, text]) => put(path, text));
+      layers.push((await library.seal(entries, { format: 'oci', need: 'index' }, new AbortController().signal)).layer);
+    }
+    const config: ImageConfig = {
+      ...PLATFORM,
+      ...fake.fields,
+      config: fake.config ?? {},
+      rootfs: { type: 'layers', diff_ids: layers.map(({ diffId }) => diffId) },
+    };
+    return { ref, digest: digestOf(Buffer.from(ref)), format: 'oci', config, layers, warnings: [] };
+  };
+
+  const backend: Backend = {
+    name: 'namespaces',
+    maxRootfs: 100,
+    async open(layers, openSignal) {
+      openSignal.throwIfAborted();
+      const number = ++roots;
+      log.push(`open rootfs ${number} on ${layers.length}`);
+      let changes: readonly LayerEntry[] = [];
+      return {
+        async lay(layer) {
+          log.push(`lay ${[...layer.index.puts.keys()].join(' ')} on ${number}`);
+        },
+        async run(spec, signal) {
+          signal.throwIfAborted();
+          specs.push(spec);
+          const command = spec.argv.at(-1) ?? '';
+          log.push(`run ${command}`);
+          const outcome = (await options.run?.(command, spec, signal)) ?? {};
+          log.push(`end ${command}`);
+          changes = outcome.changes ?? [];
+          return outcome.status ?? { kind: 'code', code: 0 };
+        },
+        async *changes() {
+          yield* changes;
+        },
+        adopt: (layer) => layer,
+        async [Symbol.asyncDispose]() {
+          log.push(`dispose rootfs ${number}`);
+        },
+      };
+    },
+  };
+
+  const sink: ImageSink = {
+    label: 'memory',
+    check: () => Promise.resolve(),
+    offer: (layer) => void log.push(`offer ${library.paths(layer).join(' ')}`),
+    async write(image: Image, signal) {
+      signal.throwIfAborted();
+      log.push('write');
+      return { where: 'memory', digest: assembleImage(image).manifest.descriptor.digest };
+    },
+  };
+
+  const ports: Ports = {
+    context: {
+      label: 'the context',
+      async open() {
+        log.push('open context');
+        return {
+          tree: memoryTree(options.context ?? {}),
+          hiddenBy: () => null,
+          async [Symbol.asyncDispose]() {
+            log.push('dispose context');
+          },
+        };
+      },
+    },
+    images: {
+      async resolve(ref, _platform, signal) {
+        signal.throwIfAborted();
+        const name = ref.replace(/^.*\//, '').replace(/:latest$/, '');
+        log.push(`resolve ${name}`);
+        const fake = options.images?.[name];
+        if (fake === undefined) throw new TsbuildError('REGISTRY_FAILED', `there is no image ${name}`);
+        const made = images.get(name) ?? imageOf(ref, fake);
+        images.set(name, made);
+        return made;
+      },
+    },
+    async backend() {
+      log.push('backend');
+      return backend;
+    },
+    layers: library,
+    cacheMounts: {
+      async open(request) {
+        cacheRequests.push(request);
+        log.push(`open cache ${request.id}`);
+        return { hostPath: `/caches/${request.id}`, [Symbol.dispose]: () => void log.push(`close cache ${request.id}`) };
+      },
+    },
+    secret: (id) => {
+      const text = options.secrets?.[id];
+      return Promise.resolve(text === undefined ? undefined : Buffer.from(text));
+    },
+    download: () => Promise.reject(new Error('this test downloads nothing')),
+    sinks: [sink],
+    scratchFolder: '/nowhere',
+    parallelRuns: options.parallelRuns ?? 4,
+    report: (event) => void events.push(event),
+    now: () => new Date(FIRST_MOMENT.getTime() + 1000 * moments++),
+    ...options.ports,
+  };
+
+  const request: BuildRequest = {
+    dockerfile: { file: 'Dockerfile', bytes: Buffer.from(options.dockerfile) },
+    target: options.target ?? null,
+    buildArgs: new Map(Object.entries(options.buildArgs ?? {})),
+    labels: new Map(),
+    platform: PLATFORM,
+    buildPlatform: PLATFORM,
+    ignorePaths: options.ignorePaths ?? [],
+  };
+
+  return {
+    ports,
+    events,
+    log,
+    specs,
+    cacheRequests,
+    paths: (layer) => (layer === undefined ? [] : library.paths(layer)),
+    build: (signal = new AbortController().signal) => build(request, ports, signal),
+  };
+}
+
+export interface Gate {
+  readonly passed: Promise<void>;
+  open(): void;
+}
+
+export function gate(): Gate {
+  let open = (): void => undefined;
+  const passed = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { passed, open: () => open() };
+}
+
+/** Rejects with the reason when the signal is aborted, as a killed command does. */
+export function untilAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason as Error);
+    else signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+  });
+}

@@ -1,0 +1,192 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Download } from '../../../src/build/ports.ts';
+import { digestOf } from '../../../src/image/digest.ts';
+import { FIRST_MOMENT, fakeWorld, put } from '../../helpers/fake-ports.ts';
+
+const second = (n: number): string => new Date(FIRST_MOMENT.getTime() + 1000 * n).toISOString();
+const comment = 'buildkit.dockerfile.v0';
+
+describe('history', () => {
+  test('has one entry per instruction, after the base’s, as BuildKit words them', async () => {
+    const world = fakeWorld({
+      dockerfile: 'FROM base\nENV A=1\nRUN x\nLABEL l=v\nCOPY f /g\nWORKDIR /w\nCMD ["c"]\n',
+      context: { f: 'f' },
+      images: { base: { layers: [{ b: '' }], fields: { created: '2020-01-01T00:00:00Z', history: [{ created_by: 'base' }] } } },
+      // The clock is looked at for other things, too: what counts is that later entries are later.
+      run: () => ({ changes: [put('r')] }),
+    });
+    const { image } = await world.build();
+    const history = image.config.history ?? [];
+    expect(history.map(({ created_by }) => created_by)).toEqual([
+      'base',
+      'ENV A=1',
+      'RUN /bin/sh -c x # buildkit',
+      'LABEL l=v',
+      'COPY f /g # buildkit',
+      'WORKDIR /w',
+      'CMD ["c"]',
+    ]);
+    expect(history.map((entry) => entry.empty_layer === true)).toEqual([false, true, false, true, false, false, true]);
+    expect(history.slice(1).every((entry) => entry.comment === comment)).toBe(true);
+    expect(image.config.rootfs.diff_ids).toEqual(image.layers.map(({ diffId }) => diffId));
+    expect(history.filter((entry) => entry.empty_layer !== true)).toHaveLength(image.layers.length);
+  });
+
+  test('an entry without a layer is dated like the newest layer, and the image too', async () => {
+    const world = fakeWorld({
+      dockerfile: 'FROM base\nENV A=1\nRUN x\nENV B=1\nRUN y\nENV C=1\n',
+      images: { base: { layers: [{ b: '' }], fields: { created: '2020-01-01T00:00:00Z', history: [{ created_by: 'base' }] } } },
+    });
+    const { image } = await world.build();
+    const [, a, x, b, y, c] = (image.config.history ?? []).map(({ created }) => created);
+    expect([a, x, b, y, c]).toEqual(['2020-01-01T00:00:00Z', second(0), second(0), second(1), second(1)]);
+    expect(image.config.created).toBe(second(1));
+  });
+
+  test('a RUN that changes nothing still is a layer', async () => {
+    const { image } = await fakeWorld({ dockerfile: 'FROM scratch\nRUN true\n' }).build();
+    expect(image.layers).toHaveLength(1);
+    expect(image.config.history).toEqual([{ created: second(0), created_by: 'RUN /bin/sh -c true # buildkit', comment }]);
+  });
+
+  test('a stage that is FROM another one goes on with its history and layers', async () => {
+    const world = fakeWorld({ dockerfile: 'FROM scratch AS one\nRUN a\nENV A=1\nFROM one\nRUN b\n' });
+    const { image } = await world.build();
+    expect(image.config.history?.map(({ created_by }) => created_by)).toEqual([
+      'RUN /bin/sh -c a # buildkit',
+      'ENV A=1',
+      'RUN /bin/sh -c b # buildkit',
+    ]);
+    expect(image.layers).toHaveLength(2);
+  });
+
+  test.each([
+    ['has none', undefined],
+    ['has too little', [{ created_by: 'second' }]],
+    ['has too much', [{ created_by: 'one' }, { created_by: 'two' }, { created_by: 'three' }]],
+    ['marks all as empty', [{ created_by: 'env', empty_layer: true }]],
+  ])('each layer has an entry even where the base %s', async (_, history) => {
+    const world = fakeWorld({
+      dockerfile: 'FROM base\nRUN x\n',
+      images: { base: { layers: [{ a: '' }, { b: '' }], fields: history === undefined ? {} : { history } } },
+    });
+    const { image } = await world.build();
+    expect(image.config.history?.filter((entry) => entry.empty_layer !== true)).toHaveLength(3);
+    expect(image.config.history?.at(-1)).toMatchObject({ created_by: 'RUN /bin/sh -c x # buildkit' });
+  });
+});
+
+describe('the config', () => {
+  test('a build that makes no layer keeps the base’s date, layers and unknown fields', async () => {
+    const world = fakeWorld({
+      dockerfile: 'FROM base\nLABEL l=v\n',
+      images: {
+        base: {
+          layers: [{ b: '' }],
+          config: { Env: ['PATH=/base'], Unknown: { kept: true } },
+          fields: { created: '2020-01-01T00:00:00Z', history: [{ created_by: 'b' }], 'os.version': '10', variant: 'v8', author: 'ada' },
+        },
+      },
+    });
+    const { image } = await world.build();
+    expect(image.config).toMatchObject({
+      created: '2020-01-01T00:00:00Z',
+      'os.version': '10',
+      variant: 'v8',
+      author: 'ada',
+      config: { Env: ['PATH=/base'], Unknown: { kept: true }, Labels: { l: 'v' } },
+    });
+    expect(image.layers).toHaveLength(1);
+  });
+
+  test('a build from scratch that only sets things has no layers and no date', async () => {
+    const { image } = await fakeWorld({ dockerfile: 'FROM scratch\nENV A=1\n' }).build();
+    expect(image.layers).toEqual([]);
+    expect(image.config).toMatchObject({ os: 'linux', architecture: 'amd64', rootfs: { type: 'layers', diff_ids: [] } });
+    expect(image.config).not.toHaveProperty('created');
+    expect(image.config.history).toEqual([{ created_by: 'ENV A=1', comment, empty_layer: true }]);
+  });
+
+  test('MAINTAINER is the author', async () => {
+    const { image } = await fakeWorld({ dockerfile: 'FROM scratch\nMAINTAINER ada\n' }).build();
+    expect(image.config.author).toBe('ada');
+  });
+
+  test('the triggers of a base run first, and need a further base if they say so', async () => {
+    const world = fakeWorld({
+      dockerfile: 'FROM base\nENV A=1\n',
+      images: {
+        base: { layers: [], config: { OnBuild: ['COPY --from=other /o /p', 'RUN triggered'] } },
+        other: { layers: [{ o: 'o' }] },
+      },
+    });
+    const { image } = await world.build();
+    expect(image.config.history?.map(({ created_by }) => created_by)).toEqual([
+      'COPY /o /p # buildkit',
+      'RUN /bin/sh -c triggered # buildkit',
+      'ENV A=1',
+    ]);
+    expect(image.config.config).not.toHaveProperty('OnBuild');
+    expect(image.layers.flatMap(world.paths)).toEqual(['p']);
+  });
+});
+
+describe('ADD from a URL', () => {
+  let folder: string;
+  const bytes = Buffer.from('downloaded');
+  const got = (parts: Partial<Download> = {}): Download => ({
+    path: join(folder, 'file'),
+    size: bytes.length,
+    digest: digestOf(bytes),
+    lastModified: new Date('2021-01-01T00:00:00Z'),
+    name: 'named',
+    ...parts,
+  });
+
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'tsbuild-test-'));
+    writeFileSync(join(folder, 'file'), bytes);
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  test('takes the name that the server gives', async () => {
+    const world = fakeWorld({
+      dockerfile: 'FROM scratch\nADD https://example.com/x /to/\n',
+      ports: { download: () => Promise.resolve(got()) },
+    });
+    const { image } = await world.build();
+    expect(image.layers.flatMap(world.paths)).toEqual(['to', 'to/named']);
+  });
+
+  test('with the checksum that it asks for is taken', async () => {
+    const world = fakeWorld({
+      dockerfile: `FROM scratch\nADD --checksum=${digestOf(bytes)} https://example.com/x /f\n`,
+      ports: { download: () => Promise.resolve(got()) },
+    });
+    await expect(world.build()).resolves.toMatchObject({ published: [{ where: 'memory' }] });
+  });
+
+  test('with another checksum is ADD_FAILED at its line, and names both', async () => {
+    const other = digestOf(Buffer.from('other'));
+    const world = fakeWorld({
+      dockerfile: `FROM scratch\nENV A=1\nADD --checksum=${other} https://example.com/x /f\n`,
+      ports: { download: () => Promise.resolve(got()) },
+    });
+    await expect(world.build()).rejects.toMatchObject({
+      code: 'ADD_FAILED',
+      at: { startLine: 3 },
+      message: `the download has digest ${digestOf(bytes)}, not ${other} as --checksum demands`,
+    });
+  });
+
+  test('without any name cannot go into a folder', async () => {
+    const world = fakeWorld({
+      dockerfile: 'FROM scratch\nADD https://example.com /to/\n',
+      ports: { download: () => Promise.resolve(got({ name: null })) },
+    });
+    await expect(world.build()).rejects.toMatchObject({ code: 'ADD_FAILED', at: { startLine: 2 } });
+  });
+});
