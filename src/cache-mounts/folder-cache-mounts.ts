@@ -38,15 +38,25 @@ async function openNamed(folder: string, request: CacheMountRequest, fill: Fill,
   const path = join(folder, keyOf(request));
   const hold = request.sharing === 'locked' ? 'exclusive' : 'shared';
   for (;;) {
-    const lock = await waitForLock(`${path}.lock`, hold, signal);
-    if (existsSync(path)) return held(path, lock);
-    closeSync(lock);
-    const maker = await waitForLock(`${path}.lock`, 'exclusive', signal);
-    try {
-      if (!existsSync(path)) await make(path, request, fill);
-    } finally {
-      closeSync(maker);
+    if (existsSync(path)) {
+      const lock = await waitForLock(`${path}.lock`, hold, signal);
+      if (existsSync(path)) return held(path, lock);
+      closeSync(lock);
     }
+    // Not by waiting for this lock: who made the folder meanwhile may share it for long.
+    if (!(await makeUnlessHeld(path, request, fill))) await sleep(RETRY_MS, undefined, { signal });
+  }
+}
+
+/** False: another one holds the lock, perhaps to make the folder. */
+async function makeUnlessHeld(path: string, request: CacheMountRequest, fill: Fill): Promise<boolean> {
+  const lock = openSync(`${path}.lock`, 'a');
+  try {
+    if (!tryLock(lock, 'exclusive')) return false;
+    if (!existsSync(path)) await make(path, request, fill);
+    return true;
+  } finally {
+    closeSync(lock);
   }
 }
 

@@ -59,11 +59,11 @@ export function folderLibrary(options: FolderLibraryOptions): LayerLibrary {
       const how = { compression, taps: parts.taps, expectedDiffId: diffId, signal };
       try {
         await readLayer(await layer.open(signal), how);
+        known.set(diffId, await parts.keep(diffId));
       } catch (error) {
         await parts.discard();
         throw error;
       }
-      known.set(diffId, await parts.keep(diffId));
     });
   }
 

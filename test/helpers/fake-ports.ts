@@ -13,7 +13,7 @@ import { assembleImage } from '../../src/image/assemble.ts';
 import { digestOf } from '../../src/image/digest.ts';
 import type { ContainerConfig, Image, ImageConfig, Layer } from '../../src/image/image.ts';
 import { createIndexBuilder } from '../../src/layer/build-index.ts';
-import type { FileContent, LayerEntries, LayerEntry } from '../../src/layer/entry.ts';
+import type { FileContent, LayerEntries, LayerEntry, PutEntry } from '../../src/layer/entry.ts';
 import type { LayerMaterial } from '../../src/layer/layer-material.ts';
 import { sealLayer } from '../../src/layer/seal.ts';
 import { createTarReader } from '../../src/layer/tar/read.ts';
@@ -65,12 +65,12 @@ export interface FakeWorld {
 export const FIRST_MOMENT = new Date('2026-01-01T00:00:00.000Z');
 const PLATFORM = { os: 'linux', architecture: 'amd64' } as const;
 
-export function put(path: string, text = path): LayerEntry {
+export function put(path: string, text = path): PutEntry {
   const { meta, node } = file(text);
   return { kind: 'put', path, meta, node };
 }
 
-export function putDir(path: string): LayerEntry {
+export function putDir(path: string): PutEntry {
   const { meta, node } = dir();
   return { kind: 'put', path, meta, node };
 }
