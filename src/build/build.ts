@@ -36,7 +36,7 @@ export async function build(request: BuildRequest, ports: Ports, signal: AbortSi
     } catch (also) {
       ports.report({ type: 'warning', message: `the build could not clean up: ${also instanceof Error ? also.message : String(also)}` });
     }
-    throw halt.signal.reason;
+    throw error;
   }
   await undo[Symbol.asyncDispose]();
   return result;

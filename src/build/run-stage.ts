@@ -40,7 +40,6 @@ export async function runStage(start: StageState, run: StageRun): Promise<StageS
       // Before a place is taken: a step that holds one while it waits for another stage could wait for ever.
       await filesOfMounts(step, run.context);
       return run.whenFree(async () => {
-        signal.throwIfAborted();
         const open: Rootfs = rootfs?.rootfs ?? (await run.openRootfs(state));
         for (const material of state.materials.slice(rootfs?.laid ?? state.materials.length)) await open.lay(material, signal);
         const next = await runStep(step, state, open, { need, run, output });

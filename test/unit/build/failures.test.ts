@@ -74,7 +74,7 @@ test('the build rejects only when the stages that were taken down have come to r
   let resting = false;
   const started = gate();
   const world = fakeWorld({
-    dockerfile: TWO_STAGES,
+    dockerfile: 'FROM scratch AS one\nRUN one\nFROM scratch\nRUN two\nCOPY --from=one / /\n',
     async run(command, _, signal) {
       if (command === 'two') {
         await started.passed;
