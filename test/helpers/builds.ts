@@ -223,6 +223,12 @@ export function scratchFolder(prefix: string, owner?: UnprivilegedUser): string 
   return folder;
 }
 
+/** Removes a cache folder. An ordinary user's holds files of the ids of its user namespace, which only that namespace may remove. */
+export function removeCache(folder: string): void {
+  if (process.getuid?.() === 0) rmSync(folder, { recursive: true, force: true });
+  else execFileSync('unshare', ['--user', '--map-root-user', '--map-auto', 'rm', '-rf', folder]);
+}
+
 export interface BuildahRun {
   readonly host: string;
   readonly staged: Staged;

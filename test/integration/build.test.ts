@@ -1,7 +1,6 @@
 /** Every fixture, built with tsbuild as whoever runs the tests and, from root, as an ordinary user too. */
-import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { fixtureMissing, loadFixtures, runTsbuild, scratchFolder, serveHttp, stage, unmet } from '../helpers/builds.ts';
+import { fixtureMissing, loadFixtures, removeCache, runTsbuild, scratchFolder, serveHttp, stage, unmet } from '../helpers/builds.ts';
 import { baseMissing, pushBase } from '../helpers/debian-base.ts';
 import { describeUnless } from '../helpers/describe-unless.ts';
 import { type DockerRegistry, startDockerRegistry } from '../helpers/docker-registry.ts';
@@ -45,7 +44,7 @@ describeUnless(lacking, 'fixtures', () => {
       beforeAll(() => {
         cacheFolder = scratchFolder('cache', user);
       });
-      afterAll(() => rmSync(cacheFolder, { recursive: true, force: true }));
+      afterAll(() => removeCache(cacheFolder));
       const rootless = user !== undefined || process.getuid?.() !== 0;
 
       for (const fixture of fixtures) {

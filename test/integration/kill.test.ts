@@ -9,7 +9,7 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { runTsbuild, scratchFolder, type TsbuildRun, tsbuildCommand } from '../helpers/builds.ts';
+import { removeCache, runTsbuild, scratchFolder, type TsbuildRun, tsbuildCommand } from '../helpers/builds.ts';
 import { baseMissing, baseTar, pushImage } from '../helpers/debian-base.ts';
 import { describeUnless } from '../helpers/describe-unless.ts';
 import { type DockerRegistry, startDockerRegistry } from '../helpers/docker-registry.ts';
@@ -117,7 +117,7 @@ describeUnless(lacking, 'kill -9', () => {
       const { checked, unsound } = unsoundBlobs(cacheFolder);
       expect(checked).toBeGreaterThan(0);
       expect(unsound).toEqual([]);
-      rmSync(cacheFolder, { recursive: true, force: true });
+      removeCache(cacheFolder);
     }
   });
 
@@ -154,7 +154,7 @@ describeUnless(lacking, 'kill -9', () => {
         expect(survivors(MARK, cacheFolder)).toEqual([]);
         expect(unsoundBlobs(cacheFolder).unsound).toEqual([]);
       } finally {
-        rmSync(cacheFolder, { recursive: true, force: true });
+        removeCache(cacheFolder);
       }
     });
   }
