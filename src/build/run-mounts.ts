@@ -9,7 +9,7 @@ import { TsbuildError } from '../errors.ts';
 import type { FileTree } from '../layer/tree.ts';
 import type { Mount, Origin, RunStep } from '../plan/plan.ts';
 import type { OriginFiles, StageContext } from './stage-context.ts';
-import { folderEntries, treeEntries } from './tree-entries.ts';
+import { folderEntries } from './tree-entries.ts';
 
 export interface OpenedMounts extends AsyncDisposable {
   readonly mounts: readonly RunMount[];
@@ -88,8 +88,7 @@ async function openBind(mount: BindMount, context: StageContext): Promise<RunMou
   const shown = { type: 'layers', target: mount.target, path: `/${path}`, writable: mount.writable } as const;
   if (files.kind === 'layers') return { ...shown, layers: files.materials, tree };
   // The context's owners become 0:0 and its ignored files vanish, so a RUN sees a copy, not the folder itself.
-  const placed = await context.ports.layers.place(treeEntries(tree, path), context.signal);
-  return { ...shown, layers: [placed], tree };
+  return { ...shown, layers: [await context.placeFromContext(path)], tree };
 }
 
 type OpenCaches = ReadonlyMap<CacheMountSpec, CacheMount>;
@@ -106,7 +105,7 @@ async function openCaches(step: RunStep, context: StageContext, held: Cleanup): 
   for (const mount of step.mounts) {
     if (mount.type !== 'cache') continue;
     const { id, mode, uid, gid, seed } = mount;
-    const key = JSON.stringify([id, mode, uid, gid, seed === null ? null : seedName(seed)]);
+    const key = JSON.stringify([id, mode, uid, gid, seed === null ? null : await seedName(seed, context)]);
     wanted.set(key, [...(wanted.get(key) ?? []), mount]);
   }
   const opened = new Map<CacheMountSpec, CacheMount>();
@@ -124,12 +123,18 @@ async function openCaches(step: RunStep, context: StageContext, held: Cleanup): 
 async function openCache(mount: CacheMountSpec, context: StageContext): Promise<CacheMount> {
   const { seed } = mount;
   const fill = seed === null ? null : (folder: string) => fillFrom(seed, folder, context);
-  return context.ports.cacheMounts.open({ ...mount, seed: seed === null ? null : seedName(seed) }, fill, context.signal);
+  const name = seed === null ? null : await seedName(seed, context);
+  const waiting = (): void =>
+    context.ports.report({ type: 'warning', message: `waiting for the cache mount "${mount.id}", which another RUN holds` });
+  return context.ports.cacheMounts.open({ ...mount, seed: name, waiting }, fill, context.signal);
 }
 
-function seedName({ origin, source }: { origin: Origin; source: string }): string {
-  const from = origin.kind === 'image' ? origin.ref : origin.kind === 'stage' ? `stage ${origin.index}` : 'context';
-  return `${from} ${source}`;
+/** By content: another project's stage 0, or the same stage after a change, is another seed. */
+async function seedName({ origin, source }: { origin: Origin; source: string }, context: StageContext): Promise<string> {
+  const files = await context.files(origin, 'folder');
+  const path = existing(treeIn(files), source, origin);
+  const materials = files.kind === 'layers' ? files.materials : [await context.placeFromContext(path)];
+  return JSON.stringify([materials.map((material) => material.diffId), path]);
 }
 
 /** `folder` is empty and lies in the cache, like what `place` makes: a rename moves the content there. */

@@ -16,6 +16,7 @@ import type { BuildRequest, Ports } from './ports.ts';
 import { runStage } from './run-stage.ts';
 import type { OriginFiles, StageContext } from './stage-context.ts';
 import { type StageState, treeOf } from './stage-state.ts';
+import { treeEntries } from './tree-entries.ts';
 
 export interface PlanRun {
   readonly plan: BuildPlan;
@@ -39,6 +40,7 @@ export async function runPlan(run: PlanRun): Promise<StageState> {
   ports.report({ type: 'plan', stages: plan.stages.length, steps: total, isolation });
 
   const images = oncePerKey<BaseImage>();
+  const placed = oncePerKey<LayerMaterial>();
   const runs = limiter(ports.parallelRuns);
   const inImage = stagesOfImage(plan);
   const states = new Map<number, Promise<StageState>>();
@@ -70,6 +72,7 @@ export async function runPlan(run: PlanRun): Promise<StageState> {
         });
         return layersAsFiles(await materials(image.layers, need, ports, haltWithin(signal)), origin.ref);
       },
+      placeFromContext: (path) => placed.get(path, () => ports.layers.place(treeEntries(run.context.tree, path), signal)),
     };
     const offer = (layer: Layer): void => {
       if (inImage.has(stage.index)) for (const sink of ports.sinks) sink.offer(layer, signal);

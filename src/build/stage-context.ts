@@ -1,5 +1,6 @@
 /** What the steps of one stage share: the ports, the plan, and the way to other stages and images. */
 
+import type { BytePath } from '../bytes/byte-path.ts';
 import type { Context } from '../context/context.ts';
 import type { LayerMaterial } from '../layer/layer-material.ts';
 import type { FileTree } from '../layer/tree.ts';
@@ -21,4 +22,6 @@ export interface StageContext {
   stageState(index: number): Promise<StageState>;
   /** Resolves an origin; an image is pulled as far as `need` says. */
   files(origin: Origin, need: LayerNeed): Promise<OriginFiles>;
+  /** A path of the context with all below it, as a folder that a mount can show: made once per build. */
+  placeFromContext(path: BytePath): Promise<LayerMaterial>;
 }

@@ -10,6 +10,8 @@ export interface CacheMountRequest {
   readonly gid: number;
   /** Names the initial content; null: the folder begins empty. */
   readonly seed: string | null;
+  /** Called once when the folder is held by somebody else for longer than people notice. */
+  waiting?(): void;
 }
 
 export interface CacheMount extends Disposable {

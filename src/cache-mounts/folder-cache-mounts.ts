@@ -13,6 +13,8 @@ import type { CacheMount, CacheMountRequest, CacheMounts } from './cache-mounts.
 
 /** How often a folder that another run holds is asked for, in milliseconds. flock(2) that blocks would stop the whole process. */
 const RETRY_MS = 50;
+/** A second of waiting is worth a word. */
+const NOTICED_TRIES = 20;
 
 /** `folder` is made when first needed. */
 export function folderCacheMounts(folder: string): CacheMounts {
@@ -39,7 +41,7 @@ async function openNamed(folder: string, request: CacheMountRequest, fill: Fill,
   const hold = request.sharing === 'locked' ? 'exclusive' : 'shared';
   for (;;) {
     if (existsSync(path)) {
-      const lock = await waitForLock(`${path}.lock`, hold, signal);
+      const lock = await waitForLock(`${path}.lock`, hold, { signal, waiting: request.waiting });
       if (existsSync(path)) return held(path, lock);
       closeSync(lock);
     }
@@ -94,10 +96,18 @@ function held(hostPath: string, lock: number): CacheMount {
   return { hostPath, [Symbol.dispose]: () => closeSync(lock) };
 }
 
-async function waitForLock(path: string, kind: 'shared' | 'exclusive', signal: AbortSignal): Promise<number> {
+interface Wait {
+  readonly signal: AbortSignal;
+  readonly waiting: (() => void) | undefined;
+}
+
+async function waitForLock(path: string, kind: 'shared' | 'exclusive', { signal, waiting }: Wait): Promise<number> {
   const lock = openSync(path, 'a');
   try {
-    while (!tryLock(lock, kind)) await sleep(RETRY_MS, undefined, { signal });
+    for (let tries = 1; !tryLock(lock, kind); tries++) {
+      if (tries === NOTICED_TRIES) waiting?.();
+      await sleep(RETRY_MS, undefined, { signal });
+    }
     return lock;
   } catch (error) {
     closeSync(lock);

@@ -29,6 +29,7 @@ import { registrySink } from '../output/registry-sink.ts';
 import { createRegistryClient } from '../registry/create-client.ts';
 import { dockerConfigFiles, dockerCredentials } from '../registry/credentials.ts';
 import type { RegistryClient } from '../registry/registry-client.ts';
+import { openCacheFolder } from '../unpacked/cache-folder.ts';
 import { folderLibrary } from '../unpacked/folder-library.ts';
 import { openWorkFolder } from '../unpacked/work-folder.ts';
 import type { BuildOptions, OutputOptions, SecretOption } from './options.ts';
@@ -44,8 +45,9 @@ export interface BuildContext {
 export async function runBuild(options: BuildOptions, context: BuildContext): Promise<{ readonly published: readonly Published[] }> {
   const { report, signal } = context;
   const cacheFolder = options.execution.cacheDir ?? defaultCacheFolder(process.env);
-  await using work = await openWorkFolder(join(cacheFolder, 'work'));
-  const store = diskStore(join(cacheFolder, 'blobs'), work.path);
+  const folders = openCacheFolder(cacheFolder);
+  await using work = await openWorkFolder(folders.work, (message) => report({ type: 'warning', message }));
+  const store = diskStore(folders.blobs, work.path);
   const client = registryClient(options, report);
   try {
     const ports: Ports = {
@@ -57,7 +59,7 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
       images: registrySource({ client, store }),
       backend: once(() => chooseBackend(join(work.path, 'rootfs'), context.initPath)),
       layers: folderLibrary({ cacheFolder, workFolder: work.path, store, style: overlayStyle(), owners: isRoot() ? 'apply' : 'skip' }),
-      cacheMounts: folderCacheMounts(join(cacheFolder, 'mounts')),
+      cacheMounts: folderCacheMounts(folders.mounts),
       secret: secretReader(options.execution.secrets, process.env),
       download: (url, own) => download(url, { folder: work.path, signal: own }),
       sinks: sinksOf(options.output, client),

@@ -38,6 +38,8 @@ export function formatError(error: unknown, options: ErrorTextOptions): string {
 
 /** One description per error, in order. */
 export function describeErrors(error: unknown, verbosity: Verbosity): readonly ErrorDescription[] {
+  // What cleaning up after a failure met must not hide the failure.
+  if (isSuppressed(error)) return [...describeErrors(error.suppressed, verbosity), ...describeErrors(error.error, verbosity)];
   if (error instanceof TsbuildErrors) return error.errors.flatMap((each) => describeErrors(each, verbosity));
   const stack = shows(verbosity, 'debug') && error instanceof Error ? stackOf(error) : undefined;
   if (error instanceof TsbuildError) {
@@ -57,6 +59,11 @@ export function describeErrors(error: unknown, verbosity: Verbosity): readonly E
       stack,
     },
   ];
+}
+
+/** What `await using` throws when disposal fails after a failure: `suppressed` came first. Node 20 has no such class. */
+function isSuppressed(error: unknown): error is Error & { readonly error: unknown; readonly suppressed: unknown } {
+  return error instanceof Error && error.name === 'SuppressedError' && 'suppressed' in error && 'error' in error;
 }
 
 function textOf(description: ErrorDescription, options: ErrorTextOptions): string {

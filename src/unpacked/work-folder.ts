@@ -2,7 +2,7 @@
  * The scratch folder of one build inside the cache folder. It is locked as long as the build lives, so that a later
  * build can tell what a killed one left behind and remove it; pids would lie across containers that share the folder.
  */
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { TsbuildError } from '../errors.ts';
 import { tryLock } from '../sys/flock.ts';
@@ -13,11 +13,14 @@ export interface WorkFolder extends AsyncDisposable {
   readonly path: string;
 }
 
-/** Makes this build's folder below `parent` and removes those whose builds are dead. Throws STORE_FAILED. */
-export async function openWorkFolder(parent: string): Promise<WorkFolder> {
+/**
+ * Makes this build's folder below `parent` and removes those whose builds are dead; what cannot be removed is told to
+ * `warn` and left. Throws STORE_FAILED.
+ */
+export async function openWorkFolder(parent: string, warn: (message: string) => void): Promise<WorkFolder> {
   try {
     mkdirSync(parent, { recursive: true });
-    await removeAbandoned(parent);
+    await removeAbandoned(parent, warn);
     const { path, lock } = lockNewFolder(parent);
     return {
       path,
@@ -46,7 +49,7 @@ function lockNewFolder(parent: string): { path: string; lock: number } {
   }
 }
 
-async function removeAbandoned(parent: string): Promise<void> {
+async function removeAbandoned(parent: string, warn: (message: string) => void): Promise<void> {
   for (const name of readdirSync(parent)) {
     const path = join(parent, name);
     let lock: number;
@@ -59,6 +62,8 @@ async function removeAbandoned(parent: string): Promise<void> {
     try {
       // The lock file goes last: a removal that is itself killed is taken up by the next build.
       if (tryLock(lock, 'exclusive')) await removeFolder(path);
+    } catch (error) {
+      warn(`what a killed build left in ${path} cannot be removed: ${(error as Error).message}`);
     } finally {
       closeSync(lock);
     }
@@ -67,10 +72,6 @@ async function removeAbandoned(parent: string): Promise<void> {
 
 async function removeFolder(path: string): Promise<void> {
   if (!existsSync(path)) return;
-  for (const entry of readdirSync(path, { withFileTypes: true })) {
-    if (entry.name === LOCK) continue;
-    if (entry.isDirectory()) await removeTree(join(path, entry.name));
-    else rmSync(join(path, entry.name), { force: true });
-  }
+  for (const name of readdirSync(path)) if (name !== LOCK) await removeTree(join(path, name));
   await removeTree(path);
 }

@@ -109,3 +109,14 @@ describe('causes in plain words', () => {
     expect(formatError(new TsbuildError('REGISTRY_FAILED', 'no', { cause }), options)).toBe(`error: no\n  cause: ${words}`);
   });
 });
+
+test('a failure is told before what cleaning up after it met', () => {
+  const failure = new TsbuildError('RUN_FAILED', 'the command failed');
+  const cleanUp = new TsbuildError('STORE_FAILED', 'the work folder cannot be removed');
+  const both = Object.assign(new Error('An error was suppressed during disposal'), {
+    name: 'SuppressedError',
+    error: cleanUp,
+    suppressed: failure,
+  });
+  expect(formatError(both, options)).toBe('error: the command failed\n\nerror: the work folder cannot be removed\n\n2 errors');
+});

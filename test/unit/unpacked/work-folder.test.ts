@@ -7,6 +7,11 @@ import { openWorkFolder } from '../../../src/unpacked/work-folder.ts';
 import { bundle, bundleFolder } from '../../contract/backend-bundle.ts';
 import { startProgram } from '../../helpers/child-program.ts';
 
+/** For builds that have nothing to warn of. */
+const unexpected = (message: string): void => {
+  throw new Error(message);
+};
+
 let bundles: string;
 let hold: string;
 let parent: string;
@@ -33,8 +38,8 @@ function litter(folder: string): void {
 }
 
 test('two builds have folders of their own, that are gone afterwards with all that is in them', async () => {
-  const one = await openWorkFolder(parent);
-  const two = await openWorkFolder(parent);
+  const one = await openWorkFolder(parent, unexpected);
+  const two = await openWorkFolder(parent, unexpected);
   expect(one.path).not.toBe(two.path);
   litter(one.path);
   await one[Symbol.asyncDispose]();
@@ -49,15 +54,15 @@ test('the folder of a build that was killed is removed by the next one, whatever
   litter(killed.line);
   await killed.kill();
   expect(existsSync(killed.line)).toBe(true);
-  await using next = await openWorkFolder(parent);
+  await using next = await openWorkFolder(parent, unexpected);
   expect(readdirSync(parent).map((name) => join(parent, name))).toEqual([next.path]);
 });
 
 test('the folder of a build that lives is left alone, in this process and in another one', async () => {
   await using other = await startProgram(hold, [parent]);
-  await using own = await openWorkFolder(parent);
+  await using own = await openWorkFolder(parent, unexpected);
   litter(other.line);
-  await using next = await openWorkFolder(parent);
+  await using next = await openWorkFolder(parent, unexpected);
   expect(existsSync(join(other.line, 'blob-1'))).toBe(true);
   expect(readdirSync(parent)).toHaveLength(3);
   expect(new Set([other.line, own.path, next.path]).size).toBe(3);
@@ -68,7 +73,7 @@ test('a removal that was itself killed is taken up again', async () => {
   await killed.kill();
   // The lock goes last: what is left still has it.
   expect(readdirSync(killed.line)).toEqual(['lock']);
-  await using next = await openWorkFolder(parent);
+  await using next = await openWorkFolder(parent, unexpected);
   expect(existsSync(killed.line)).toBe(false);
   expect(existsSync(next.path)).toBe(true);
 });
@@ -91,7 +96,7 @@ test('strange files beside the folders are left alone', async () => {
   mkdirSync(parent, { recursive: true });
   writeFileSync(join(parent, 'note'), 'x');
   mkdirSync(join(parent, 'folder'));
-  await using own = await openWorkFolder(parent);
+  await using own = await openWorkFolder(parent, unexpected);
   expect(readdirSync(parent)).toHaveLength(3);
   expect(existsSync(own.path)).toBe(true);
 });
@@ -99,5 +104,8 @@ test('strange files beside the folders are left alone', async () => {
 test('a parent that cannot be used is STORE_FAILED', async () => {
   mkdirSync(join(parent, '..'), { recursive: true });
   writeFileSync(parent, 'a file');
-  await expect(openWorkFolder(parent)).rejects.toMatchObject({ code: 'STORE_FAILED', hint: expect.stringContaining('--cache-dir') });
+  await expect(openWorkFolder(parent, unexpected)).rejects.toMatchObject({
+    code: 'STORE_FAILED',
+    hint: expect.stringContaining('--cache-dir'),
+  });
 });
