@@ -2,9 +2,12 @@
  * COPY and ADD: sources, destination and flags, all expanded but `--from`. Nothing is looked up in a file system.
  * Reference: BuildKit dockerfile2llb/convert_copy.go; semantics of sections 3 and 4 of the project's notes.
  */
+
+import { bytesOf } from '../../bytes/byte-path.ts';
 import { expandHeredoc, expandWord } from '../../dockerfile/expand.ts';
 import { copyWords } from '../../dockerfile/heredoc.ts';
 import type { Instruction } from '../../dockerfile/instruction.ts';
+import { hasWildcard } from '../../patterns/go-match.ts';
 import { parseChmod } from '../chmod.ts';
 import { copyCreatedBy } from '../created-by.ts';
 import { notSupported, semanticError } from '../faults.ts';
@@ -27,7 +30,8 @@ export function lowerCopy(lowering: Lowering, instruction: Instruction & { reado
   if (sources.some((source) => source.kind === 'path' && source.pattern === '')) {
     lowering.warn(`a source of ${keyword} expands to nothing: everything is copied`, 'write "." for that');
   }
-  if (sources.length > 1 && !namesFolder(dest)) {
+  // How many a wildcard brings is known only when the files are.
+  if (sources.filter(bringsOne).length > 1 && !namesFolder(dest)) {
     throw semanticError(
       `${keyword} has ${sources.length} sources, and the destination "${dest}" is no folder`,
       `end it with a slash: ${dest}/`,
@@ -53,6 +57,10 @@ export function lowerCopy(lowering: Lowering, instruction: Instruction & { reado
     checksum: checksumOf(expandFlag('checksum'), sources),
     unpack: flagSwitch(instruction, 'unpack'),
   };
+}
+
+function bringsOne(source: CopySource): boolean {
+  return source.kind !== 'path' || !hasWildcard(bytesOf(source.pattern));
 }
 
 /** Paths and URLs first, then heredocs: in that order Docker copies them and shows them in history. */
