@@ -3,13 +3,12 @@
  * line with the number of its step, so that stages that run side by side can be told apart.
  */
 import type { BuildEvent } from '../build/events.ts';
-import { formatError } from './error-text.ts';
 import { type LastLines, lastLines } from './last-lines.ts';
+import { noteLine, outcomeLines } from './outcome-lines.ts';
 import { type OutputLines, outputLines } from './output-lines.ts';
 import type { Reporter, ReportOptions, ReportWorld, Verbosity } from './reporter.ts';
 import { shows } from './reporter.ts';
-import { debugText, endText, imageText, isSilentEnd, placeText, planText, type StepStart, stepLabel, transferText } from './step-text.ts';
-import { summaryLines, summaryTitle } from './summary.ts';
+import { endText, isSilentEnd, planText, type StepStart, stepLabel, transferText } from './step-text.ts';
 import { tally } from './tally.ts';
 import { commandLine, palette, withoutControls } from './terminal-text.ts';
 import { transferClock } from './transfer-clock.ts';
@@ -82,17 +81,13 @@ export function plainReporter(options: ReportOptions, world: ReportWorld): Repor
         return;
       }
       case 'warning':
-        say('warn', `${paint.yellow('warning:')} ${withoutControls(event.message)}${placeText(event.at)}`);
-        return;
       case 'debug':
-        say('debug', paint.dim(debugText(event)));
-        return;
       case 'image':
-        say('debug', imageText(event));
+      case 'published': {
+        const { level, line } = noteLine(event, paint);
+        say(level, line);
         return;
-      case 'published':
-        say('debug', `published ${event.where} ${event.digest}`);
-        return;
+      }
     }
   };
 
@@ -100,17 +95,16 @@ export function plainReporter(options: ReportOptions, world: ReportWorld): Repor
     report,
     finish(outcome) {
       for (const step of running.values()) sayOutput(step, step.output.end());
-      if (outcome.kind === 'cancelled') {
-        say('error', paint.yellow('cancelled'));
-        return;
+      const seconds = world.clock() - began;
+      for (const { level, line } of outcomeLines(outcome, {
+        options,
+        paint,
+        readSource: world.readSource,
+        totals: sums.totals(),
+        seconds,
+      })) {
+        say(level, line);
       }
-      if (outcome.kind === 'failed') {
-        const text = formatError(outcome.error, { readSource: world.readSource, color: options.color, verbosity: options.verbosity });
-        for (const line of text.split('\n')) say('error', line);
-        return;
-      }
-      say('info', paint.green(paint.bold(summaryTitle(world.clock() - began))));
-      for (const { label, text } of summaryLines(sums.totals())) say('info', `  ${paint.dim(label.padEnd(6))} ${withoutControls(text)}`);
     },
     close: () => undefined,
   };

@@ -3,13 +3,12 @@
  * the running steps with their newest output, and what is being pulled and pushed. A failed step shows its last output.
  */
 import type { BuildEvent } from '../build/events.ts';
-import { formatError } from './error-text.ts';
 import { type LastLines, lastLines } from './last-lines.ts';
 import { liveRegion } from './live-region.ts';
+import { noteLine, outcomeLines } from './outcome-lines.ts';
 import type { Reporter, ReportOptions, ReportWorld, Verbosity } from './reporter.ts';
 import { shows } from './reporter.ts';
-import { debugText, endText, imageText, placeText, planText, progressText, type StepEnd, type StepStart, stepLabel } from './step-text.ts';
-import { summaryLines, summaryTitle } from './summary.ts';
+import { endText, planText, progressText, type StepEnd, type StepStart, stepLabel } from './step-text.ts';
 import { type TransferTotals, tally } from './tally.ts';
 import { commandLine, fitWidth, palette, withoutControls } from './terminal-text.ts';
 import { formatSeconds } from './units.ts';
@@ -101,17 +100,13 @@ export function ttyReporter(options: ReportOptions, world: ReportWorld): Reporte
       case 'transfer':
         return;
       case 'warning':
-        say('warn', `${paint.yellow('warning:')} ${withoutControls(event.message)}${placeText(event.at)}`);
-        return;
       case 'debug':
-        say('debug', paint.dim(debugText(event)));
-        return;
       case 'image':
-        say('debug', imageText(event));
+      case 'published': {
+        const { level, line } = noteLine(event, paint);
+        say(level, line);
         return;
-      case 'published':
-        say('debug', `published ${event.where} ${event.digest}`);
-        return;
+      }
     }
   };
 
@@ -121,17 +116,17 @@ export function ttyReporter(options: ReportOptions, world: ReportWorld): Reporte
       clearInterval(timer);
       running.clear();
       region.draw([]);
-      if (outcome.kind === 'cancelled') {
-        say('error', paint.yellow('cancelled'));
-        return;
+      if (outcome.kind === 'failed') say('error', '');
+      const seconds = world.clock() - began;
+      for (const { level, line } of outcomeLines(outcome, {
+        options,
+        paint,
+        readSource: world.readSource,
+        totals: sums.totals(),
+        seconds,
+      })) {
+        say(level, line);
       }
-      if (outcome.kind === 'failed') {
-        const text = formatError(outcome.error, { readSource: world.readSource, color: options.color, verbosity: options.verbosity });
-        for (const line of `\n${text}`.split('\n')) say('error', line);
-        return;
-      }
-      say('info', paint.green(paint.bold(summaryTitle(world.clock() - began))));
-      for (const { label, text } of summaryLines(sums.totals())) say('info', `  ${paint.dim(label.padEnd(6))} ${withoutControls(text)}`);
     },
     close() {
       clearInterval(timer);

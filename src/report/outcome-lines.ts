@@ -1,0 +1,47 @@
+/** The lines that every reporter for people says alike: notes on the way, and how the build came out. */
+import type { BuildEvent } from '../build/events.ts';
+import { formatError } from './error-text.ts';
+import type { Outcome, ReportOptions, ReportWorld, Verbosity } from './reporter.ts';
+import { debugText, imageText, placeText } from './step-text.ts';
+import { summaryLines, summaryTitle } from './summary.ts';
+import type { Totals } from './tally.ts';
+import { type palette, withoutControls } from './terminal-text.ts';
+
+export interface SaidLine {
+  readonly level: Verbosity;
+  readonly line: string;
+}
+
+export type Note = Extract<BuildEvent, { readonly type: 'warning' | 'debug' | 'image' | 'published' }>;
+
+export function noteLine(event: Note, paint: ReturnType<typeof palette>): SaidLine {
+  switch (event.type) {
+    case 'warning':
+      return { level: 'warn', line: `${paint.yellow('warning:')} ${withoutControls(event.message)}${placeText(event.at)}` };
+    case 'debug':
+      return { level: 'debug', line: paint.dim(debugText(event)) };
+    case 'image':
+      return { level: 'debug', line: imageText(event) };
+    case 'published':
+      return { level: 'debug', line: `published ${event.where} ${event.digest}` };
+  }
+}
+
+export interface OutcomeContext {
+  readonly options: ReportOptions;
+  readonly paint: ReturnType<typeof palette>;
+  readonly readSource: ReportWorld['readSource'];
+  readonly totals: Totals;
+  readonly seconds: number;
+}
+
+export function outcomeLines(outcome: Outcome, { options, paint, readSource, totals, seconds }: OutcomeContext): readonly SaidLine[] {
+  if (outcome.kind === 'cancelled') return [{ level: 'error', line: paint.yellow('cancelled') }];
+  if (outcome.kind === 'failed') {
+    const text = formatError(outcome.error, { readSource, color: options.color, verbosity: options.verbosity });
+    return text.split('\n').map((line) => ({ level: 'error', line }));
+  }
+  const title = paint.green(paint.bold(summaryTitle(seconds)));
+  const rest = summaryLines(totals).map(({ label, text }) => `  ${paint.dim(label.padEnd(6))} ${withoutControls(text)}`);
+  return [title, ...rest].map((line) => ({ level: 'info', line }));
+}
