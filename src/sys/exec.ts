@@ -1,4 +1,5 @@
 /** Becoming another program: execve(2), and what a process hands on to it without wanting to (signals, descriptors, session). */
+import { closeSync, fstatSync, openSync, readdirSync } from 'node:fs';
 import { constants } from 'node:os';
 import { checked, cString, libcFunction } from './libc.ts';
 import { syscallNumbers } from './syscalls.ts';
@@ -46,16 +47,55 @@ export function resetSignals(): void {
 /** After execve only 0, 1 and 2 are open, those always: Node marks even them to be closed. */
 export function keepOnlyStandardStreams(): void {
   for (const fd of [0, 1, 2]) checked(fcntl(fd, F_SETFD, 0), 'fcntl');
+  handOnNoDescriptors();
+}
+
+/** No descriptor from 3 up goes to other programs, not even one that this process was itself started with; child_process's `stdio` still does. */
+export function handOnNoDescriptors(): void {
   const result = syscallNumbers('close_range', 3, 0x7fffffff, CLOSE_RANGE_CLOEXEC);
   if (result === -ENOSYS || result === -EINVAL) markEachCloseOnExec();
   else checked(result, 'close_range');
 }
 
-/** For kernels before 5.11. Node has few descriptors open and the kernel gives the lowest free numbers. */
+/** For kernels before 5.11. */
 function markEachCloseOnExec(): void {
-  for (let fd = 3; fd < 4096; fd += 1) {
+  for (const fd of furtherDescriptors()) {
     const result = fcntl(fd, F_SETFD, FD_CLOEXEC);
     if (result !== -EBADF) checked(result, 'fcntl');
+  }
+}
+
+/**
+ * Closes the folders that this process was started with: `/proc/self/fd/N/..` leads to the machine's files even after
+ * the root has changed. To be called before this process opens folders itself; Node keeps none open.
+ */
+export function closeInheritedFolders(): void {
+  for (const fd of furtherDescriptors()) if (isFolder(fd)) closeSync(fd);
+}
+
+/** Beside the standard streams. One of them was that of the listing itself. */
+function furtherDescriptors(): number[] {
+  return readdirSync('/proc/self/fd')
+    .map(Number)
+    .filter((fd) => fd > 2);
+}
+
+function isFolder(fd: number): boolean {
+  try {
+    return fstatSync(fd).isDirectory();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EBADF') return false;
+    throw error;
+  }
+}
+
+/** Standard input becomes this file, open for reading. */
+export function openAsStdin(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    checked(dup2(fd, 0), 'dup2');
+  } finally {
+    closeSync(fd);
   }
 }
 

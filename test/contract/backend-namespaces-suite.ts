@@ -1,16 +1,21 @@
 /** What only the namespaces rung promises: what a RUN must not be able to do, and that nothing of it outlives tsbuild. */
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import {
   chmodSync,
+  chownSync,
   closeSync,
   mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   readSync,
   rmSync,
+  type Stats,
   statSync,
+  symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,7 +25,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { Backend, Rootfs } from '../../src/backend/backend.ts';
 import { overlayStyle } from '../../src/backend/namespaces/process-status.ts';
 import { bundle } from './backend-bundle.ts';
-import { changesOf, folderLayer, makeBusyboxRoot, processesWith, run, shell } from './backend-fixture.ts';
+import { changesOf, folderLayer, makeBusyboxRoot, processesWith, run, shell, takeChanges } from './backend-fixture.ts';
 
 const user = { uid: 1234, gid: 1234, groups: [] };
 
@@ -132,6 +137,89 @@ export function namespacesSuite(make: (workFolder: string) => Promise<Backend>, 
       expect(output).toBe('fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero 8\n8\nx\n');
     });
 
+    test("never lets root change the machine's device nodes, only use them", async () => {
+      const nodes = ['/dev/null', '/dev/zero', '/dev/full', '/dev/random', '/dev/urandom', '/dev/tty'];
+      const before = new Map(nodes.map((node) => [node, statSync(node)]));
+      const paths = [...nodes, '/proc/keys', '/proc/timer_list', '/proc/self/fd/0', '/dev/stdin'];
+      const changes = ['chmod 601', 'chown 1:1', 'touch -d "2001-02-03 04:05:06"', 'touch'];
+      const attempts = paths.flatMap((path) => changes.map((change) => `${change} ${path} 2>/dev/null && echo "${change} ${path}"`));
+      const uses =
+        'echo x > /dev/null; head -c 3 /dev/zero | wc -c; head -c 3 /dev/urandom | wc -c; echo x > /dev/full; wc -c < /dev/stdin';
+      try {
+        const { output } = await shell(rootfs, `${attempts.join('\n')}\nexec 2>&1; ${uses}`);
+        expect(output).toMatch(/^3\n3\n.*No space left.*\n0\n$/);
+        for (const [node, stats] of before) expect(identity(statSync(node)), node).toEqual(identity(stats));
+      } finally {
+        for (const [node, stats] of before) restoreNode(node, stats);
+      }
+    });
+
+    test('has its own /dev/null as standard input, also where a mount covers /dev', async () => {
+      const mounts = [{ type: 'tmpfs', target: '/dev', sizeBytes: null, mode: 0o755 }] as const;
+      const { output } = await shell(rootfs, 'cat | wc -c; touch /proc/self/fd/0 2>&1; ls /dev', { mounts });
+      expect(output).toMatch(/^0\ntouch: .*Read-only file system\n$/);
+    });
+
+    test('is not led out of its rootfs by a folder that was open when tsbuild was started', () => {
+      const { dist, initPath } = paths();
+      const driver = bundle(dist, new URL('./backend-inherits.ts', import.meta.url), 'inherits.mjs');
+      const withFolder = (cwd: string): string => {
+        const args = [process.execPath, driver, initPath, join(home, 'inherits'), join(home, 'base'), cwd];
+        return execFileSync('sh', ['-c', 'exec 9<"$0"; exec "$@"', home, ...args], { encoding: 'utf8' });
+      };
+      expect(withFolder('/tmp')).toMatch(/fd\/9: No such file/);
+      for (const cwd of ['/proc/self/fd/9', '/proc/self/fd/9/made']) {
+        expect(withFolder(cwd)).toContain(`cannot make the working directory ${cwd}: `);
+      }
+      expect(readdirSync(home)).not.toContain('made');
+    });
+
+    test('closes, in its first process, the folders that this was started with', async () => {
+      const { initPath } = paths();
+      // Its spec comes from a pipe that nobody writes to, so it waits.
+      const child = spawn('sh', ['-c', 'exec 8</dev/null 9</; exec "$@"', 'sh', process.execPath, initPath], {
+        stdio: ['ignore', 'ignore', 'inherit', 'pipe', 'pipe'],
+      });
+      const descriptors = (): (string | undefined)[] => [8, 9].map((fd) => descriptorOf(child.pid, fd));
+      try {
+        while (descriptors()[1] !== '/') await setTimeout(1);
+        while (descriptors()[1] === '/') await setTimeout(5);
+        expect(descriptors()).toEqual(['/dev/null', undefined]);
+      } finally {
+        child.kill('SIGKILL');
+      }
+    });
+
+    test.each(['/proc/nothing', '/proc/nothing/deep', '/sys/nothing', '/etc/file/x', '/dangling'])(
+      'says that the working directory %s cannot be made',
+      async (cwd) => {
+        const folder = mkdtempSync(join(home, 'cwd'));
+        chmodSync(folder, 0o755);
+        mkdirSync(join(folder, 'etc'));
+        writeFileSync(join(folder, 'etc/file'), '');
+        symlinkSync('nowhere', join(folder, 'dangling'));
+        await rootfs.lay(folderLayer(folder), new AbortController().signal);
+        await expect(shell(rootfs, 'true', { cwd })).rejects.toMatchObject({
+          code: 'BACKEND_FAILED',
+          message: expect.stringContaining(`cannot make the working directory ${cwd}: `),
+          hint: expect.stringContaining('WORKDIR must name'),
+        });
+      },
+    );
+
+    test('may begin in a folder below /proc', async () => {
+      expect((await shell(rootfs, 'pwd', { cwd: '/proc/sys/kernel' })).output).toBe('/proc/sys/kernel\n');
+    });
+
+    test('gives a folder that was made for a mount, and then changed, the time of the run', async () => {
+      const mounts = [{ type: 'tmpfs', target: '/x/y/z', sizeBytes: null, mode: 0o755 }] as const;
+      const before = BigInt(Date.now() - 1000) * 1_000_000n;
+      await shell(rootfs, 'chmod 711 /x', { mounts });
+      const [entry] = (await takeChanges(rootfs)).entries;
+      expect(entry).toMatchObject({ kind: 'put', path: 'x', meta: { mode: 0o711 } });
+      expect(entry?.kind === 'put' && entry.meta.mtimeNs > before).toBe(true);
+    });
+
     test.skipIf(overlayStyle() === 'user')('lets root make device nodes, which are in the layer, but never open one', async () => {
       const { rdev } = statSync(process.env['TSBUILD_TEST_DISK'] ?? anyBlockDevice());
       const [major, minor] = [(rdev >> 8) & 0xfff, rdev & 0xff];
@@ -213,6 +301,27 @@ export function namespacesSuite(make: (workFolder: string) => Promise<Backend>, 
       expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(work);
     });
   });
+}
+
+function identity({ mode, uid, gid, mtimeMs }: Stats): object {
+  return { mode, uid, gid, mtimeMs };
+}
+
+/** Whatever a failing test has done to this machine. */
+function restoreNode(node: string, { mode, uid, gid, atime, mtime }: Stats): void {
+  const now = statSync(node);
+  if (now.uid !== uid || now.gid !== gid) chownSync(node, uid, gid);
+  if (now.mode !== mode) chmodSync(node, mode & 0o7777);
+  if (now.mtimeMs !== mtime.getTime() && overlayStyle() === 'trusted') utimesSync(node, atime, mtime);
+}
+
+/** What a descriptor of a process leads to; undefined: it is closed. */
+function descriptorOf(pid: number | undefined, fd: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/fd/${fd}`);
+  } catch {
+    return undefined;
+  }
 }
 
 function anyBlockDevice(): string {

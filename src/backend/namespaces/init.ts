@@ -3,9 +3,9 @@
  * mounts, gives up what a RUN must not have, and becomes the command. It never returns to tsbuild but by its report; a
  * pipe that ends without a spec means that it is not needed any more.
  */
-import { fchownSync, mkdirSync, readFileSync, writeSync } from 'node:fs';
+import { fchownSync, readFileSync, writeSync } from 'node:fs';
 import { dieWithParent, limitBoundingSet, limitCapabilities, setIds } from '../../sys/credentials.ts';
-import { joinStderrToStdout, keepOnlyStandardStreams, resetSignals, startSession } from '../../sys/exec.ts';
+import { closeInheritedFolders, joinStderrToStdout, keepOnlyStandardStreams, resetSignals, startSession } from '../../sys/exec.ts';
 import { pivotRoot, unmountDetached } from '../../sys/mount.ts';
 import { enterLoopbackNetwork, setHostname } from '../../sys/network.ts';
 import { installFilter } from '../../sys/seccomp.ts';
@@ -14,11 +14,13 @@ import { executeCommand } from './sandbox/execute-command.ts';
 import { mountOverlay } from './sandbox/mount-overlay.ts';
 import { makeMounts } from './sandbox/mounts.ts';
 import { seccompFilter } from './sandbox/seccomp-filter.ts';
+import { enterWorkingDirectory } from './sandbox/working-directory.ts';
 import { SetupError, step } from './setup-error.ts';
 
 /** Docker's default: CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE NET_RAW SYS_CHROOT MKNOD AUDIT_WRITE SETFCAP. */
 const CAPABILITIES = 0xa80425fbn;
 
+closeInheritedFolders();
 // Before the spec comes, since loading koffi takes a while.
 startSession();
 const text = readFileSync(INIT_FDS.spec, 'utf8');
@@ -45,10 +47,7 @@ function prepare(spec: InitSpec): void {
   makeMounts(root, spec);
   step('enter the rootfs', () => enterRoot(root));
   process.umask(0o022);
-  step(`make the working directory ${spec.cwd}`, () => {
-    mkdirSync(spec.cwd, { recursive: true });
-    process.chdir(spec.cwd);
-  });
+  enterWorkingDirectory(spec.cwd);
   // Until here stderr was for messages of unshare, Node and init.
   step('join stderr to stdout', joinStderrToStdout);
   // A user that is not root may open /dev/stdout again only when the pipe is its own.

@@ -28,9 +28,10 @@ export interface RootfsOptions {
 /** `layers`: lowest first. */
 export async function openRootfs(layers: readonly LayerMaterial[], options: RootfsOptions, signal: AbortSignal): Promise<Rootfs> {
   const home = mkdtempSync(join(options.workFolder, 'rootfs-'));
-  // Started now, while the layers are unpacked: it is ready when the first command is.
   const rootfs = createRootfs(home, options);
   try {
+    // While the layers are unpacked, so that it is ready when the first command is.
+    rootfs.startAhead();
     for (const layer of await Promise.all(layers.map((one) => unpacked(one, signal)))) rootfs.push(layer);
     return rootfs;
   } catch (error) {
@@ -41,11 +42,13 @@ export async function openRootfs(layers: readonly LayerMaterial[], options: Root
 
 interface GrowingRootfs extends Rootfs {
   push(layer: UnpackedLayer): void;
+  /** Starts the process of the next command. Throws BACKEND_FAILED. */
+  startAhead(): void;
 }
 
 function createRootfs(home: string, { programs, style }: RootfsOptions): GrowingRootfs {
   const stack: UnpackedLayer[] = [];
-  let waiting: SandboxProcess | null = startSandbox(programs, home);
+  let waiting: SandboxProcess | null = null;
   let runs = 0;
   /** What the last command left, until it is adopted. */
   let last: UpperFolder | null = null;
@@ -57,7 +60,9 @@ function createRootfs(home: string, { programs, style }: RootfsOptions): Growing
     return taken;
   };
 
+  const startAhead = (): void => void (waiting = startSandbox(programs, home));
   return {
+    startAhead,
     push: (layer) => void stack.push(layer),
 
     async lay(layer, signal) {
@@ -76,7 +81,7 @@ function createRootfs(home: string, { programs, style }: RootfsOptions): Growing
       const prepared = await prepareRun(spec, { folder, stack, style, signal });
       const status = await takeSandbox().run(prepared.init, {
         output: spec.output,
-        started: () => void (waiting = startSandbox(programs, home)),
+        started: () => attempt(startAhead),
         signal,
       });
       last = prepared.upper;
@@ -104,6 +109,15 @@ function createRootfs(home: string, { programs, style }: RootfsOptions): Growing
       await removeTree(home);
     },
   };
+}
+
+/** For what is tried again when it is needed, and reports its failure then. */
+function attempt(work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (!(error instanceof TsbuildError)) throw error;
+  }
 }
 
 interface RunPlace {

@@ -14,6 +14,10 @@ function hintFor(what: string, code: string | null): string | undefined {
   if (/^(become user|hand over)/.test(what) && code === 'EINVAL') {
     return 'this id is not among those that /etc/subuid and /etc/subgid give to the user who builds: give a larger range';
   }
+  if (what.startsWith('make the working directory')) {
+    return 'WORKDIR must name a folder or a place where one can be made: not below /proc or /sys, nor a file or a dangling symlink';
+  }
+  if (code === 'EMFILE' || code === 'ENFILE') return 'allow more open files: ulimit -n';
   if (code === 'ENOSPC') return 'the disk of the cache folder is full, or user.max_mnt_namespaces and the like are used up';
   if (code === 'EPERM' || code === 'EACCES')
     return 'this machine forbids the call; "tsbuild doctor" tells what each kind of isolation needs';

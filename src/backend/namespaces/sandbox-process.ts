@@ -8,7 +8,7 @@ import { closeSync, readdirSync, readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
-import { openPipe } from '../../sys/exec.ts';
+import { handOnNoDescriptors, openPipe } from '../../sys/exec.ts';
 import type { ExitStatus } from '../backend.ts';
 import { INIT_FDS, type InitReport, type InitSpec } from './init-spec.ts';
 import type { SandboxPrograms } from './programs.ts';
@@ -28,14 +28,13 @@ export interface SandboxProcess {
   cancel(): Promise<void>;
 }
 
-/** `folder`: the working directory of the programs outside the sandbox. */
+/** `folder`: the working directory of the programs outside the sandbox. Throws BACKEND_FAILED. */
 export function startSandbox(programs: SandboxPrograms, folder: string): SandboxProcess {
-  const { readEnd, writeEnd } = openPipe();
-  const child = spawnTree(programs, folder, writeEnd);
-  closeSync(writeEnd);
+  const { child, readEnd } = spawnWithPipe(programs, folder);
   const output = new Socket({ fd: readEnd, readable: true, writable: false });
   const outputEnded = ended(output);
   const messages = textOf(child.stderr as Readable);
+  messages.catch(ignore);
   const reports = reportsOf(child.stdio[INIT_FDS.report] as Readable);
   const exit = exitOf(child);
   const input = child.stdio[INIT_FDS.spec] as Writable;
@@ -66,6 +65,35 @@ export function startSandbox(programs: SandboxPrograms, folder: string): Sandbox
       await Promise.all([exit.catch(ignore), outputEnded]);
     },
   };
+}
+
+/** `readEnd`: of the pipe that is the command's output. */
+function spawnWithPipe(programs: SandboxPrograms, folder: string): { readonly child: ChildProcess; readonly readEnd: number } {
+  const { readEnd, writeEnd } = outputPipe();
+  let child: ChildProcess | undefined;
+  try {
+    // What tsbuild's caller left open must not reach a process that is root inside a sandbox.
+    handOnNoDescriptors();
+    child = spawnTree(programs, folder, writeEnd);
+  } finally {
+    closeSync(writeEnd);
+    if (child?.stdio === undefined) closeSync(readEnd);
+  }
+  // Where descriptors run out, child_process makes no streams, whatever its types say; the 'error' comes later.
+  if (child.stdio === undefined) {
+    child.once('error', ignore);
+    throw setupFailed('start the sandbox', 'too many files are open', 'EMFILE');
+  }
+  return { child, readEnd };
+}
+
+function outputPipe(): ReturnType<typeof openPipe> {
+  try {
+    return openPipe();
+  } catch (cause) {
+    const { message, code } = cause as NodeJS.ErrnoException;
+    throw setupFailed('start the sandbox', message, code ?? null);
+  }
 }
 
 /** Arguments of setpriv, up to options of unshare. */

@@ -27,8 +27,7 @@ export interface MountPoint {
 }
 
 /** What Docker gives a mount point that it makes. */
-const STUB_FOLDER: FileMeta = { mode: 0o755, uid: 0, gid: 0, mtimeNs: 0n };
-const STUB_FILE: FileMeta = { mode: 0o644, uid: 0, gid: 0, mtimeNs: 0n };
+const STUB_MODE = { dir: 0o755, file: 0o644 } as const;
 const MAX_SYMLINKS = 40;
 
 /**
@@ -37,11 +36,13 @@ const MAX_SYMLINKS = 40;
  */
 export function planStubs(tree: FileTree, indexes: readonly LayerIndex[], mountPoints: readonly MountPoint[]): StubPlan {
   const stubs = new Map<BytePath, Stub>();
+  // Of a folder that the command changes, the time is in the layer.
+  const mtimeNs = BigInt(Date.now()) * 1_000_000n;
   const add = (path: BytePath, type: 'dir' | 'file'): void => {
     if (path === '' || stubs.has(path)) return;
     add(parentOf(path), 'dir');
     const meta = tree.lstat(path)?.meta;
-    const missing = type === 'dir' ? STUB_FOLDER : STUB_FILE;
+    const missing: FileMeta = { mode: STUB_MODE[type], uid: 0, gid: 0, mtimeNs };
     stubs.set(path, { type, meta: meta ?? missing, origin: meta === undefined ? 'stub' : 'copy' });
   };
   for (const path of mistakenFolders(tree, indexes)) add(path, 'dir');

@@ -4,6 +4,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, readlinkSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { openAsStdin } from '../../../sys/exec.ts';
 import { MOUNT, mount, restrictionsOf } from '../../../sys/mount.ts';
 import { step } from '../setup-error.ts';
 import { openInRoot } from './open-in-root.ts';
@@ -51,7 +52,11 @@ export function mountSys(root: string, target: string): void {
 const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty'];
 const LINKS = { fd: '/proc/self/fd', stdin: '/proc/self/fd/0', stdout: '/proc/self/fd/1', stderr: '/proc/self/fd/2', ptmx: 'pts/ptmx' };
 
-/** All nodev, with the few devices bound from the host: with CAP_MKNOD a RUN could make the node of a disk otherwise. */
+/**
+ * All nodev, with the few devices bound from the host: with CAP_MKNOD a RUN could make the node of a disk otherwise.
+ * Standard input becomes this /dev/null, before a mount of the RUN's own can cover it: the one it was started with is
+ * the host's, whose mode and times a RUN could change through /proc/self/fd/0.
+ */
 export function mountDev(root: string, target: string): void {
   const flags = MOUNT.nosuid | MOUNT.nodev;
   onFolder(root, target, (path) => mount({ source: 'tmpfs', target: path, type: 'tmpfs', flags, data: 'mode=755,size=65536k' }));
@@ -60,8 +65,9 @@ export function mountDev(root: string, target: string): void {
       // Not every machine has a tty.
       if (name === 'tty' && !existsSync('/dev/tty')) continue;
       writeFileSync(join(path, name), '');
-      step(`bind /dev/${name}`, () => mount({ source: `/dev/${name}`, target: join(path, name), type: null, flags: MOUNT.bind }));
+      step(`bind /dev/${name}`, () => bindHostFile(`/dev/${name}`, join(path, name)));
     }
+    step('open /dev/null', () => openAsStdin(join(path, 'null')));
     for (const [name, to] of Object.entries(LINKS)) symlinkSync(to, join(path, name));
     for (const name of ['pts', 'shm', 'mqueue']) mkdirSync(join(path, name));
     step('mount /dev/pts', () => mountPts(join(path, 'pts')));
@@ -93,17 +99,24 @@ function mask(path: string): void {
   if (found === undefined) return;
   const flags = SAFE | MOUNT.readonly;
   if (found.isDirectory()) mount({ source: 'tmpfs', target: path, type: 'tmpfs', flags, data: 'size=0k' });
-  else mount({ source: '/dev/null', target: path, type: null, flags: MOUNT.bind });
+  else bindHostFile('/dev/null', path);
+}
+
+/** Read-only, since the inode is the host's: that forbids to change its mode, owner and times, but not to read and write a device. */
+function bindHostFile(source: string, target: string): void {
+  mount({ source, target, type: null, flags: MOUNT.bind });
+  restrict(target, MOUNT.readonly | MOUNT.nosuid | MOUNT.noexec);
 }
 
 function bindReadonly(path: string): void {
   if (!existsSync(path)) return;
   mount({ source: path, target: path, type: null, flags: MOUNT.bind | MOUNT.recursive });
-  remountReadonly(path);
+  restrict(path, MOUNT.readonly);
 }
 
-function remountReadonly(path: string): void {
-  mount({ source: 'none', target: path, type: null, flags: MOUNT.remount | MOUNT.bind | MOUNT.readonly | restrictionsOf(path) });
+/** Adds flags to the mount at `path`. */
+function restrict(path: string, flags: number): void {
+  mount({ source: 'none', target: path, type: null, flags: MOUNT.remount | MOUNT.bind | flags | restrictionsOf(path) });
 }
 
 /** A read-only bind does not make the mounts below it read-only, so each of them is remounted. */
@@ -112,7 +125,7 @@ function bindTreeReadonly(root: string, target: string, source: string): void {
   onFolder(root, target, (path) => {
     for (const mountPoint of mountPointsFrom(readlinkSync(path))) {
       try {
-        remountReadonly(mountPoint);
+        restrict(mountPoint, MOUNT.readonly);
       } catch (error) {
         // In a folder that this user namespace may not enter, and so neither may the RUN.
         if ((error as NodeJS.ErrnoException).code !== 'EACCES') throw error;
