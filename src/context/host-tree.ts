@@ -7,6 +7,7 @@ import { type BytePath, type ByteString, forFs, joinPath, parentOf, textOf } fro
 import { TsbuildError } from '../errors.ts';
 import type { FileContent, FileMeta } from '../layer/entry.ts';
 import type { FileTree, TreeEntry } from '../layer/tree.ts';
+import { deviceNumbers } from '../sys/device-numbers.ts';
 
 export interface HostTreeOptions {
   /** `root`: all files are 0:0, as in a build context, whose owners mean nothing in an image. */
@@ -120,14 +121,6 @@ function seemsReadable(stats: Stats): boolean {
   const uid = process.geteuid?.() ?? 0;
   if (uid === 0 || (stats.mode & 0o444n) === 0o444n) return true;
   return stats.uid === BigInt(uid) && (stats.mode & 0o400n) !== 0n;
-}
-
-/** As the kernel packs them into 64 bits (new_encode_dev widened by glibc's makedev). */
-function deviceNumbers(rdev: bigint): { major: number; minor: number } {
-  return {
-    major: Number(((rdev >> 8n) & 0xfffn) | ((rdev >> 32n) & 0xfffff000n)),
-    minor: Number((rdev & 0xffn) | ((rdev >> 12n) & 0xffffff00n)),
-  };
 }
 
 function isGone(error: unknown): boolean {

@@ -140,10 +140,11 @@ function secretMount(options: Options, context: MountContext): Mount {
   const secret = source || id || baseOf(target ?? '');
   if (secret === '') throw semanticError('a secret mount needs an id or a target', '--mount=type=secret,id=NAME');
   const path = target || (env ? null : `/run/secrets/${baseOf(secret)}`);
+  const absolute = path === null ? null : allowedTarget(absolutePath(context.cwd, path));
   return {
     type: 'secret',
     id: secret,
-    target: path === null ? null : absolutePath(context.cwd, path),
+    target: absolute,
     env: env || null,
     required: booleanOption(values, 'required'),
     mode: modeOption(values, 0o400),
@@ -154,8 +155,18 @@ function secretMount(options: Options, context: MountContext): Mount {
 
 function targetOf({ values }: Options, { cwd }: MountContext): string {
   const target = absolutePath(cwd, values.get('target') ?? '');
-  if (target !== '/') return target;
+  if (target !== '/') return allowedTarget(target);
   throw semanticError(values.has('target') ? 'a mount cannot have the target "/"' : 'a mount needs a target', 'target=/path');
+}
+
+/** Mounts there would cover what keeps a RUN from the machine; BuildKit's runc refuses them, too. */
+function allowedTarget(target: string): string {
+  const folder = /^\/(?:proc|sys)(?=\/|$)/.exec(target)?.[0];
+  if (folder === undefined) return target;
+  throw semanticError(
+    `a mount cannot have a target in "${folder}": "${target}"`,
+    'the kernel shows itself to the RUN there; choose another target',
+  );
 }
 
 /** The last of readonly and readwrite counts, as they are written. */

@@ -22,7 +22,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Backend, Rootfs } from '../../src/backend/backend.ts';
+import type { Backend, LayerMaterial, Rootfs } from '../../src/backend/backend.ts';
 import { overlayStyle } from '../../src/backend/namespaces/process-status.ts';
 import { bundle } from './backend-bundle.ts';
 import { changesOf, folderLayer, makeBusyboxRoot, processesWith, run, shell, takeChanges } from './backend-fixture.ts';
@@ -57,6 +57,13 @@ export function namespacesSuite(make: (workFolder: string) => Promise<Backend>, 
       rootfs = await backend.open([folderLayer(join(home, 'base'))], new AbortController().signal);
     });
     afterEach(async () => rootfs[Symbol.asyncDispose]());
+
+    const linkLayer = (links: Readonly<Record<string, string>>): LayerMaterial => {
+      const folder = mkdtempSync(join(home, 'links'));
+      chmodSync(folder, 0o755);
+      for (const [path, to] of Object.entries(links)) symlinkSync(to, join(folder, path));
+      return folderLayer(folder);
+    };
 
     const status = async (fields: string, changed: Parameters<typeof shell>[2] = {}): Promise<string[]> => {
       const { output } = await shell(rootfs, `grep -E "^(${fields}):" /proc/self/status`, changed);
@@ -207,6 +214,34 @@ export function namespacesSuite(make: (workFolder: string) => Promise<Backend>, 
       },
     );
 
+    test.each([
+      ['/link', '/proc', 'may not cover'],
+      ['/link', '/proc/sys', 'may not cover'],
+      ['/link', 'proc/keys', 'may not cover'],
+      ['/zlink', '/proc', 'may not cover'],
+      ['/zlink', '/sys/kernel', 'may not cover'],
+      ['/link', '/', 'may not cover'],
+    ])('refuses a mount at %s where that is a symlink to %s', async (target, to, why) => {
+      await rootfs.lay(linkLayer({ [target]: to }), new AbortController().signal);
+      const mounts = [{ type: 'tmpfs', target, sizeBytes: null, mode: 0o755 }] as const;
+      await expect(shell(rootfs, 'true', { mounts })).rejects.toMatchObject({
+        code: 'BACKEND_FAILED',
+        message: expect.stringContaining(why),
+      });
+    });
+
+    test.each([
+      ['/missing/../tmp', '/missing'],
+      ['/a/../nowhere', '/nowhere'],
+    ])('says why nothing can be mounted at a symlink to %s', async (to, missing) => {
+      await rootfs.lay(linkLayer({ '/dev': to }), new AbortController().signal);
+      const mounts = [{ type: 'tmpfs', target: '/a', sizeBytes: null, mode: 0o755 }] as const;
+      await expect(shell(rootfs, 'true', { mounts })).rejects.toMatchObject({
+        message: `cannot mount /dev: it leads through a symlink to a place where no mount point can be made (${missing} does not exist)`,
+        hint: expect.stringContaining('symlink'),
+      });
+    });
+
     test('may begin in a folder below /proc', async () => {
       expect((await shell(rootfs, 'pwd', { cwd: '/proc/sys/kernel' })).output).toBe('/proc/sys/kernel\n');
     });
@@ -218,6 +253,20 @@ export function namespacesSuite(make: (workFolder: string) => Promise<Backend>, 
       const [entry] = (await takeChanges(rootfs)).entries;
       expect(entry).toMatchObject({ kind: 'put', path: 'x', meta: { mode: 0o711 } });
       expect(entry?.kind === 'put' && entry.meta.mtimeNs > before).toBe(true);
+    });
+
+    test('says that too many files are open, and leaves none open itself', () => {
+      const { dist, initPath } = paths();
+      const driver = bundle(dist, new URL('./backend-descriptors.ts', import.meta.url), 'descriptors.mjs');
+      const args = [process.execPath, driver, initPath, join(home, 'descriptors'), join(home, 'base')];
+      const said = execFileSync('sh', ['-c', 'ulimit -n 100; exec "$@"', 'sh', ...args], { encoding: 'utf8', timeout: 10_000 });
+      expect(JSON.parse(said)).toEqual({
+        failed: 7,
+        codes: ['BACKEND_FAILED'],
+        hints: ['allow more open files: ulimit -n'],
+        leaked: 0,
+        left: [],
+      });
     });
 
     test.skipIf(overlayStyle() === 'user')('lets root make device nodes, which are in the layer, but never open one', async () => {

@@ -1,6 +1,7 @@
 /** What init reports, as errors for people. */
 import { TsbuildError } from '../../errors.ts';
 import type { ExecFailure } from './init-spec.ts';
+import { NO_MOUNT_POINT } from './setup-error.ts';
 
 /** BACKEND_FAILED: the sandbox could not be made. `what`: the step that failed, as an infinitive. */
 export function setupFailed(what: string, why: string, code: string | null): TsbuildError {
@@ -17,6 +18,7 @@ function hintFor(what: string, code: string | null): string | undefined {
   if (what.startsWith('make the working directory')) {
     return 'WORKDIR must name a folder or a place where one can be made: not below /proc or /sys, nor a file or a dangling symlink';
   }
+  if (code === NO_MOUNT_POINT) return 'let the symlink in the image lead to a folder that exists there, or remove it';
   if (code === 'EMFILE' || code === 'ENFILE') return 'allow more open files: ulimit -n';
   if (code === 'ENOSPC') return 'the disk of the cache folder is full, or user.max_mnt_namespaces and the like are used up';
   if (code === 'EPERM' || code === 'EACCES')

@@ -11,6 +11,14 @@ export class SetupError extends Error {
   }
 }
 
+/** For a mount whose target leads to where nothing can be made; `missing`: what is not there. The planner and init use the same words. */
+export function noMountPoint(target: string, missing: string): SetupError {
+  const why = `it leads through a symlink to a place where no mount point can be made (${missing} does not exist)`;
+  return new SetupError(`mount ${target}`, why, { code: NO_MOUNT_POINT });
+}
+
+export const NO_MOUNT_POINT = 'no mount point';
+
 /** Runs one step; an error of a system call becomes a SetupError that says `what` was being done. */
 export function step<T>(what: string, work: () => T): T {
   try {

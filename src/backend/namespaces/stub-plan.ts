@@ -8,7 +8,7 @@ import { type BytePath, type ByteString, compareBytes, joinPath, parentOf } from
 import type { FileMeta } from '../../layer/entry.ts';
 import type { LayerIndex } from '../../layer/layer-index.ts';
 import type { FileTree, TreeEntry } from '../../layer/tree.ts';
-import { SetupError } from './setup-error.ts';
+import { noMountPoint, SetupError } from './setup-error.ts';
 
 export interface Stub {
   readonly type: 'dir' | 'file';
@@ -93,6 +93,8 @@ function resolve(tree: FileTree, target: ByteString, mounted: ReadonlySet<BytePa
   let symlinks = 0;
   for (let name = rest.shift(); name !== undefined; name = rest.shift()) {
     if (name === '..') {
+      // As the kernel does, and init: there is no way up from a folder that is not there.
+      if (path !== '' && entry === undefined) throw noMountPoint(shown(target), `/${shown(path)}`);
       path = parentOf(path);
       entry = tree.lstat(path);
       continue;

@@ -9,6 +9,7 @@ import { type BytePath, type ByteString, bytesOf, compareBytes, forFs, joinPath,
 import { TsbuildError } from '../../errors.ts';
 import type { FileMeta, LayerEntry, PutEntry } from '../../layer/entry.ts';
 import type { FileTree, TreeEntry } from '../../layer/tree.ts';
+import { deviceNumbers } from '../../sys/device-numbers.ts';
 import { readXattrs } from '../../sys/xattr.ts';
 import type { OverlayStyle } from './init-spec.ts';
 import type { StubPlan } from './stub-plan.ts';
@@ -56,13 +57,14 @@ async function readFolder(walk: Walk, path: BytePath, below: TreeEntry | null): 
   if ((walk.folders += 1) % FOLDERS_PER_TURN === 0) await setImmediate();
   walk.signal.throwIfAborted();
   const before = walk.found.length;
-  for (const name of readdirSync(hostPath(walk, path), 'latin1')) await readEntry(walk, joinPath(path, name), below);
+  const names = reachable(path, () => readdirSync(hostPath(walk, path), 'latin1'));
+  for (const name of names) await readEntry(walk, joinPath(path, name), below);
   return walk.found.length > before ? 'changed' : 'unchanged';
 }
 
 async function readEntry(walk: Walk, path: BytePath, parentBelow: TreeEntry | null): Promise<void> {
   const host = hostPath(walk, path);
-  const stats = lstatSync(host, { bigint: true });
+  const stats = reachable(path, () => lstatSync(host, { bigint: true }));
   const below = parentBelow === null ? undefined : walk.lower.lstat(path);
   const xattrs = readXattrs(host);
   if (isWhiteout(stats, xattrs, walk.style)) {
@@ -76,6 +78,20 @@ async function readEntry(walk: Walk, path: BytePath, parentBelow: TreeEntry | nu
   if (entry !== undefined) walk.found.push(entry);
   // A socket is not in layers, yet it stands in the place of what was there.
   else if (below !== undefined) walk.found.push({ kind: 'remove', path });
+}
+
+/** A command reaches any depth by steps; a layer is written, and unpacked again, by whole paths of at most 4095 bytes. */
+function reachable<T>(path: BytePath, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENAMETOOLONG') throw cause;
+    const start = textOf(path.slice(0, 60));
+    throw new TsbuildError('BACKEND_FAILED', `the command left a path of ${path.length} bytes, too long for a layer: "/${start}..."`, {
+      hint: 'remove such a deep folder in the same RUN; a path and that of the cache folder together may have 4095 bytes',
+      cause,
+    });
+  }
 }
 
 interface Subfolder {
@@ -108,8 +124,8 @@ function entryOf(path: BytePath, host: string | Buffer, stats: BigIntStats, meta
   if (stats.isFile()) return { ...put, ...shared, node: { type: 'file', size: Number(stats.size), content: { at: 'host', path: host } } };
   if (stats.isSymbolicLink()) return { ...put, ...shared, node: { type: 'symlink', target: readlinkSync(host, 'latin1') } };
   if (stats.isFIFO()) return { ...put, ...shared, node: { type: 'fifo' } };
-  if (stats.isCharacterDevice()) return { ...put, ...shared, node: { type: 'char', ...deviceOf(stats.rdev) } };
-  if (stats.isBlockDevice()) return { ...put, ...shared, node: { type: 'block', ...deviceOf(stats.rdev) } };
+  if (stats.isCharacterDevice()) return { ...put, ...shared, node: { type: 'char', ...deviceNumbers(stats.rdev) } };
+  if (stats.isBlockDevice()) return { ...put, ...shared, node: { type: 'block', ...deviceNumbers(stats.rdev) } };
   return undefined;
 }
 
@@ -172,13 +188,6 @@ function equalMeta(a: FileMeta, b: FileMeta): boolean {
     left.size === right.size &&
     [...left].every(([name, value]) => Buffer.compare(value, right.get(name) ?? Buffer.of()) === 0 && right.has(name))
   );
-}
-
-/** The kernel's new_decode_dev() in the form that userspace sees: glibc's gnu_dev_major and gnu_dev_minor. */
-function deviceOf(rdev: bigint): { readonly major: number; readonly minor: number } {
-  const major = ((rdev >> 8n) & 0xfffn) | ((rdev >> 32n) & 0xfffff000n);
-  const minor = (rdev & 0xffn) | ((rdev >> 12n) & 0xffffff00n);
-  return { major: Number(major), minor: Number(minor) };
 }
 
 function hostPath({ folder }: UpperFolder, path: BytePath): string | Buffer {

@@ -7,6 +7,7 @@ import { closeSync, constants, fstatSync, mkdirSync, openSync, readlinkSync, wri
 import { constants as os } from 'node:os';
 import { type ByteString, bytesOf, forFs } from '../../../bytes/byte-path.ts';
 import { systemError } from '../../../sys/libc.ts';
+import { noMountPoint } from '../setup-error.ts';
 
 /** The same number on every architecture that Node runs on; Node's constants lack it. */
 const O_PATH = 0o10000000;
@@ -18,7 +19,7 @@ export type WhenMissing = 'fail' | 'make folder' | 'make file';
 /**
  * Calls `use` with a path (`/proc/self/fd/N`) that means exactly the file found. Nothing is ever made in the file system
  * of `root` itself, only in what is mounted inside: the rootfs's own mount points have been laid out before. Throws
- * system errors (ENOENT, ENOTDIR, ELOOP).
+ * system errors (ENOENT, ENOTDIR, ELOOP), and SetupError where a mount point is missing in the rootfs itself.
  */
 export function openInRoot<T>(root: string, path: string, whenMissing: WhenMissing, use: (path: string, kind: 'folder' | 'file') => T): T {
   const opened: number[] = [];
@@ -46,7 +47,7 @@ function walk(root: number, path: string, whenMissing: WhenMissing, open: (file:
     }
     const folder = trail.at(-1) ?? root;
     const at = forFs(`/proc/self/fd/${folder}/${name}`);
-    const fd = openOrMake({ at, folder, root, last: rest.length === 0, whenMissing }, open);
+    const fd = openOrMake({ at, path, folder, root, last: rest.length === 0, whenMissing }, open);
     const stats = fstatSync(fd);
     if (stats.isSymbolicLink()) {
       if ((symlinks += 1) > MAX_SYMLINKS) throw systemError(os.errno.ELOOP, 'open', path);
@@ -63,22 +64,34 @@ function walk(root: number, path: string, whenMissing: WhenMissing, open: (file:
 
 interface Component {
   readonly at: string | Buffer;
+  /** The whole path, for errors. */
+  readonly path: string;
   readonly folder: number;
   readonly root: number;
   readonly last: boolean;
   readonly whenMissing: WhenMissing;
 }
 
-function openOrMake({ at, folder, root, last, whenMissing }: Component, open: (file: string | Buffer, flags: number) => number): number {
+function openOrMake(
+  { at, path, folder, root, last, whenMissing }: Component,
+  open: (file: string | Buffer, flags: number) => number,
+): number {
   try {
     return open(at, constants.O_NOFOLLOW);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || whenMissing === 'fail') throw error;
-    if (fstatSync(folder).dev === fstatSync(root).dev) throw error;
+    if (fstatSync(folder).dev === fstatSync(root).dev) throw noMountPoint(path, nameOf(root, at));
   }
   if (last && whenMissing === 'make file') writeFileSync(at, '', { flag: 'wx', mode: 0o644 });
   else mkdirSync(at, 0o755);
   return open(at, constants.O_NOFOLLOW);
+}
+
+/** A missing file of the rootfs by its name there. */
+function nameOf(root: number, at: string | Buffer): string {
+  const [, fd = '', name = ''] = /^\/proc\/self\/fd\/(\d+)\/(.*)$/s.exec(at.toString()) ?? [];
+  const top = readlinkSync(`/proc/self/fd/${root}`);
+  return `${readlinkSync(`/proc/self/fd/${fd}`).slice(top.length)}/${name}`;
 }
 
 function partsOf(path: ByteString): ByteString[] {

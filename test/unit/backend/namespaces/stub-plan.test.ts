@@ -64,6 +64,12 @@ describe('mount points', () => {
     expect(() => plan([layer({ a: '->b', b: '->a' })], '/a/x')).toThrow('too many symlinks');
   });
 
+  test('beyond a folder that does not exist are refused, as the kernel does', () => {
+    const files = layer({ dev: '->missing/../tmp', tmp: 'd1777', var: 'd755', link: '->var/../tmp' });
+    expect(() => plan([files], '/dev')).toThrow('no mount point can be made (/missing does not exist)');
+    expect(plan([files], '/link')).toEqual([]);
+  });
+
   test('below a file are refused, as are those of the wrong kind', () => {
     const files = layer({ file: 'f', folder: 'd755' });
     expect(() => plan([files], '/file/x')).toThrow('/file is not a folder');

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -153,6 +154,21 @@ describe('stubs', () => {
 test('symlinks keep their target, also one that is not UTF-8', async () => {
   symlinkSync(Buffer.from([0x2f, 0xff]), join(upper, 'l'));
   expect(await shown(below())).toEqual(['l 777 l -> /\xff']);
+});
+
+test('a path that is too long for the kernel is named, with its length', async () => {
+  // Inside, not on the host: made step by step.
+  const name = 'n'.repeat(250);
+  const script = `cd "$1"; for i in $(seq 20); do mkdir ${name}; cd -P ./${name} || exit 1; done`;
+  expect(spawnSync('bash', ['-c', script, 'bash', upper]).status).toBe(0);
+  try {
+    const error = await read(below()).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: 'BACKEND_FAILED', hint: expect.stringContaining('4095') });
+    expect((error as Error).message).toMatch(/^the command left a path of \d{4} bytes, too long for a layer: "\/n{60}\.\.\."$/);
+  } finally {
+    // Node's rmSync cannot.
+    expect(spawnSync('rm', ['-rf', '--', join(upper, name)]).status).toBe(0);
+  }
 });
 
 test('an abort ends the reading', async () => {
