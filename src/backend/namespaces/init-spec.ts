@@ -62,7 +62,7 @@ export type InitReport =
 
 /** Why argv[0] cannot be executed. `path`: the file that was tried. */
 export type ExecFailure =
-  | { readonly reason: 'not-found'; readonly searched: string | null }
+  | { readonly reason: 'not-found'; readonly path: string; readonly searched: string | null }
   | { readonly reason: 'not-executable'; readonly path: string }
   | { readonly reason: 'no-interpreter'; readonly path: string; readonly interpreter: string; readonly from: 'shebang' | 'elf' }
   | { readonly reason: 'wrong-architecture'; readonly path: string; readonly architecture: string }

@@ -21,8 +21,7 @@ function hintFor(what: string, code: string | null): string | undefined {
   if (code === NO_MOUNT_POINT) return 'let the symlink in the image lead to a folder that exists there, or remove it';
   if (code === 'EMFILE' || code === 'ENFILE') return 'allow more open files: ulimit -n';
   if (code === 'ENOSPC') return 'the disk of the cache folder is full, or user.max_mnt_namespaces and the like are used up';
-  if (code === 'EPERM' || code === 'EACCES')
-    return 'this machine forbids the call; "tsbuild doctor" tells what each kind of isolation needs';
+  if (code === 'EPERM' || code === 'EACCES') return 'this machine or its container forbids the call: see the requirements in README.md';
   return undefined;
 }
 
@@ -38,8 +37,8 @@ function describe(failure: ExecFailure): { message: string; code: 126 | 127; hin
       return {
         message:
           failure.searched === null
-            ? 'the program to run does not exist in the image'
-            : `the program to run is in no folder of PATH (${failure.searched})`,
+            ? `there is no "${failure.path}" in the image`
+            : `"${failure.path}" is in no folder of PATH (${failure.searched})`,
         code: 127,
         hint: 'an image without a shell runs only the exec form: RUN ["/path/to/program", "argument"]',
       };

@@ -13,7 +13,7 @@ const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 /** Runs in the rootfs, as the user and in the folder of the command. Returns only when no file could be executed. */
 export function executeCommand(argv: readonly string[], env: readonly string[]): ExecFailure {
   const [name = ''] = argv;
-  if (name.includes('/')) return tryFile(name, argv, env) ?? { reason: 'not-found', searched: null };
+  if (name.includes('/')) return tryFile(name, argv, env) ?? { reason: 'not-found', path: name, searched: null };
   const searched = env.findLast((pair) => pair.startsWith('PATH='))?.slice('PATH='.length) ?? DEFAULT_PATH;
   let denied: ExecFailure | undefined;
   for (const folder of name === '' ? [] : searched.split(':')) {
@@ -21,7 +21,7 @@ export function executeCommand(argv: readonly string[], env: readonly string[]):
     if (failure?.reason === 'not-executable') denied ??= failure;
     else if (failure !== undefined) return failure;
   }
-  return denied ?? { reason: 'not-found', searched };
+  return denied ?? { reason: 'not-found', path: name, searched };
 }
 
 /** undefined: there is no such file. */
