@@ -4,12 +4,13 @@
  * flushed to the disk; a blob that a crash damaged is found by its digest when it is read, and removed.
  */
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { TsbuildError } from '../errors.ts';
 import { type Digest, digestOf, hexOf } from '../image/digest.ts';
 import type { Descriptor } from '../image/image.ts';
+import { makeFolder } from '../sys/make-folder.ts';
 import type { BlobStore, BlobUpload } from './blob.ts';
 import { type Verifier, verifier } from './verify.ts';
 
@@ -34,12 +35,12 @@ export function diskStore(folder: string, temporaryFolder: string): DiskStore {
   };
 
   const publish = async (temporary: string, digest: Digest): Promise<void> => {
-    await mkdir(blobs, { recursive: true });
+    makeFolder(blobs);
     await rename(temporary, pathOf(digest));
   };
 
   const temporaryPath = async (): Promise<string> => {
-    await mkdir(temporaryFolder, { recursive: true });
+    makeFolder(temporaryFolder);
     return join(temporaryFolder, `blob-${randomBytes(9).toString('hex')}`);
   };
 

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TsbuildError } from '../errors.ts';
 import { tryLock } from '../sys/flock.ts';
+import { makeFolder } from '../sys/make-folder.ts';
 import { removeTree } from '../sys/remove-tree.ts';
 import type { CacheMount, CacheMountRequest, CacheMounts } from './cache-mounts.ts';
 
@@ -21,7 +22,7 @@ export function folderCacheMounts(folder: string): CacheMounts {
   return {
     async open(request, fill, signal) {
       try {
-        mkdirSync(folder, { recursive: true });
+        makeFolder(folder);
         return request.sharing === 'private'
           ? await openPrivate(folder, request, fill, signal)
           : await openNamed(folder, request, fill, signal);

@@ -1,11 +1,12 @@
 /** Files that appear whole or not at all. */
 import { randomBytes } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { access, constants, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { access, constants, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TsbuildError } from '../errors.ts';
+import { makeFolder } from '../sys/make-folder.ts';
 
 /** Writes all of `source` beside `path`, then renames it. The folder must exist. Throws OUTPUT_FAILED, and what `source` throws. */
 export async function writeAtomically(path: string, source: Readable, signal: AbortSignal): Promise<void> {
@@ -23,7 +24,7 @@ export async function writeAtomically(path: string, source: Readable, signal: Ab
 /** Makes the folder and the ones above it, and makes sure that files can be made in it. Throws OUTPUT_FAILED. */
 export async function prepareFolder(folder: string): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true });
+    makeFolder(folder);
     await access(folder, constants.W_OK | constants.X_OK);
   } catch (error) {
     throw outputFailure(folder, error);

@@ -1,8 +1,9 @@
 /** The files by which the next step of a pipeline learns what was built, in Kaniko's formats. Reference: kaniko pkg/executor/push.go. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Digest } from '../image/digest.ts';
 import { DOCKER_HUB, type Reference, withDefaultTag } from '../image/reference.ts';
+import { makeFolder } from '../sys/make-folder.ts';
 import { outputFailure } from './atomic-file.ts';
 
 export interface DigestFiles {
@@ -25,7 +26,7 @@ export async function writeDigestFiles(files: DigestFiles, digest: Digest, desti
   for (const [path, text] of texts) {
     if (path === null) continue;
     try {
-      await mkdir(dirname(path), { recursive: true });
+      makeFolder(dirname(path));
       // Not by a rename: Kubernetes' /dev/termination-log is a mounted file, which can only be written in place.
       await writeFile(path, text);
     } catch (error) {

@@ -2,9 +2,10 @@
  * The folders of the cache, for their owner only: unpacked layers and cache mounts hold setuid programs and device nodes
  * of strangers, and blobs may be private. Docker keeps its folder from others for the same reason.
  */
-import { chmodSync, mkdirSync, statSync } from 'node:fs';
+import { chmodSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { TsbuildError } from '../errors.ts';
+import { makeFolder } from '../sys/make-folder.ts';
 
 const FOLDERS = ['blobs', 'indexes', 'layers', 'mounts', 'work'] as const;
 
@@ -13,7 +14,7 @@ export type CacheFolders = Readonly<Record<(typeof FOLDERS)[number], string>>;
 /** Makes what is missing below `cacheFolder` (absolute), which itself keeps its mode. Throws STORE_FAILED. */
 export function openCacheFolder(cacheFolder: string): CacheFolders {
   try {
-    mkdirSync(cacheFolder, { recursive: true });
+    makeFolder(cacheFolder);
     return Object.fromEntries(FOLDERS.map((name) => [name, openPrivate(join(cacheFolder, name))])) as CacheFolders;
   } catch (cause) {
     throw new TsbuildError('STORE_FAILED', `cannot use ${cacheFolder} as the cache folder: ${(cause as Error).message}`, {
@@ -24,7 +25,7 @@ export function openCacheFolder(cacheFolder: string): CacheFolders {
 }
 
 function openPrivate(folder: string): string {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder, 0o700);
   if ((statSync(folder).mode & 0o077) !== 0) chmodSync(folder, 0o700);
   return folder;
 }

@@ -22,6 +22,7 @@ import { createTarReader } from '../layer/tar/read.ts';
 import type { TarTap } from '../layer/tar-tap.ts';
 import { createUnpacker } from '../layer/unpack.ts';
 import type { Owners } from '../layer/unpack-meta.ts';
+import { makeFolder } from '../sys/make-folder.ts';
 import { removeTree } from '../sys/remove-tree.ts';
 import type { LayerLibrary, LayerNeed, SealedStep } from './layer-library.ts';
 
@@ -163,8 +164,8 @@ interface Parts {
 function openShelves({ cacheFolder, workFolder, style, owners }: FolderLibraryOptions) {
   const indexes = join(cacheFolder, 'indexes');
   const folders = join(cacheFolder, 'layers', style);
-  mkdirSync(indexes, { recursive: true });
-  mkdirSync(folders, { recursive: true });
+  makeFolder(indexes);
+  makeFolder(folders);
   let made = 0;
   const indexPath = (diffId: Digest): string => join(indexes, hexOf(diffId));
   const folderOf = (diffId: Digest): string => join(folders, hexOf(diffId));

@@ -2,10 +2,11 @@
  * The scratch folder of one build inside the cache folder. It is locked as long as the build lives, so that a later
  * build can tell what a killed one left behind and remove it; pids would lie across containers that share the folder.
  */
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { TsbuildError } from '../errors.ts';
 import { tryLock } from '../sys/flock.ts';
+import { makeFolder } from '../sys/make-folder.ts';
 import { removeTree } from '../sys/remove-tree.ts';
 
 export interface WorkFolder extends AsyncDisposable {
@@ -19,7 +20,7 @@ export interface WorkFolder extends AsyncDisposable {
  */
 export async function openWorkFolder(parent: string, warn: (message: string) => void): Promise<WorkFolder> {
   try {
-    mkdirSync(parent, { recursive: true });
+    makeFolder(parent);
     await removeAbandoned(parent, warn);
     const { path, lock } = lockNewFolder(parent);
     return {

@@ -2,8 +2,8 @@
  * The `namespaces` rung: each RUN in namespaces of its own on an overlay, for root and, inside a user namespace that the
  * CLI enters first (userns.ts), for an ordinary user. Whether it works here is probe.ts's question.
  */
-import { mkdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { makeFolder } from '../../sys/make-folder.ts';
 import type { Backend } from '../backend.ts';
 import { openRootfs, type RootfsOptions } from './rootfs.ts';
 
@@ -15,7 +15,7 @@ export function namespacesBackend(options: RootfsOptions): Backend {
     name: 'namespaces',
     maxRootfs: Math.max(MIN_ROOTFS, 2 * availableParallelism()),
     async open(layers, signal) {
-      mkdirSync(options.workFolder, { recursive: true });
+      makeFolder(options.workFolder);
       return openRootfs(layers, options, signal);
     },
   };

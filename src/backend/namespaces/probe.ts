@@ -6,6 +6,7 @@ import { execFile } from 'node:child_process';
 import { closeSync, constants, mkdirSync, mkdtempSync, openSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { makeFolder } from '../../sys/make-folder.ts';
 import { tryFileSystem } from '../../sys/mount.ts';
 import { removeTree } from '../../sys/remove-tree.ts';
 import { knowsSyscalls } from '../../sys/syscalls.ts';
@@ -97,7 +98,7 @@ async function namespaceObstacle({ setpriv, unshare }: SandboxPrograms): Promise
 }
 
 async function overlayObstacle(workFolder: string): Promise<Obstacle | undefined> {
-  mkdirSync(workFolder, { recursive: true });
+  makeFolder(workFolder);
   const folder = mkdtempSync(join(workFolder, 'probe-'));
   const fd = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
