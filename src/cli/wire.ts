@@ -33,6 +33,7 @@ import { openCacheFolder } from '../unpacked/cache-folder.ts';
 import { folderLibrary } from '../unpacked/folder-library.ts';
 import { openWorkFolder } from '../unpacked/work-folder.ts';
 import type { BuildOptions, OutputOptions, SecretOption } from './options.ts';
+import { readDockerfile } from './resolve-source.ts';
 
 export interface BuildContext {
   readonly report: Report;
@@ -47,7 +48,7 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
   const cacheFolder = options.execution.cacheDir ?? defaultCacheFolder(process.env);
   const folders = openCacheFolder(cacheFolder);
   await using work = await openWorkFolder(folders.work, (message) => report({ type: 'warning', message }));
-  const store = diskStore(folders.blobs, work.path);
+  const store = diskStore(cacheFolder, work.path);
   const client = registryClient(options, report);
   try {
     const ports: Ports = {
@@ -103,7 +104,7 @@ function defaultCacheFolder(env: NodeJS.ProcessEnv): string {
 function requestOf({ source, image, execution }: BuildOptions): BuildRequest {
   const buildPlatform = hostPlatform(process.arch);
   return {
-    dockerfile: { file: source.dockerfileLabel, bytes: readFileSync(source.dockerfilePath) },
+    dockerfile: { file: source.dockerfileLabel, bytes: readDockerfile(source) },
     target: image.target,
     buildArgs: image.buildArgs,
     labels: image.labels,

@@ -2,17 +2,24 @@
  * Two projects: `unit` is fast and needs nothing but Node and Debian's base tools; `integration` runs the built program with
  * real registries and other builders, one file at a time, and skips visibly what a machine lacks.
  */
+import { mkdirSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 import { skippedReporter } from './skipped-reporter.ts';
 
+// Not in node_modules: the tests also run as a user who may not write there.
+const ownFolder = join(tmpdir(), `tsbuild-vitest-${userInfo().uid}`);
+mkdirSync(ownFolder, { recursive: true, mode: 0o700 });
+// Without a login session there is no runtime folder, and skopeo then looks into one that belongs to root.
+const runtimeFolder = userInfo().uid === 0 ? {} : { XDG_RUNTIME_DIR: process.env['XDG_RUNTIME_DIR'] ?? ownFolder };
+
 export default defineConfig({
   root: fileURLToPath(new URL('../..', import.meta.url)),
-  // Not in node_modules: the tests also run as a user who may not write there.
-  cacheDir: join(tmpdir(), `tsbuild-vitest-${userInfo().uid}`),
+  cacheDir: ownFolder,
   test: {
+    env: runtimeFolder,
     allowOnly: false,
     passWithNoTests: false,
     dangerouslyIgnoreUnhandledErrors: false,

@@ -191,7 +191,8 @@ export function namespacesSuite(make: (workFolder: string) => Promise<Backend>, 
       try {
         while (descriptors()[1] !== '/') await setTimeout(1);
         while (descriptors()[1] === '/') await setTimeout(5);
-        expect(descriptors()).toEqual(['/dev/null', undefined]);
+        // Node may open a file of its own under the number that is free now.
+        expect(descriptors()[0]).toBe('/dev/null');
       } finally {
         child.kill('SIGKILL');
       }

@@ -126,6 +126,7 @@ describe('random Dockerfiles', () => {
   ])('%s of 64 KiB and more takes no time to speak of', (_, text) => {
     const started = performance.now();
     parseChecked(Buffer.from(text));
-    expect(performance.now() - started).toBeLessThan(3000);
+    // Far above what a busy machine needs, far below what a cost that grows with the square would take.
+    expect(performance.now() - started).toBeLessThan(15_000);
   });
 });
