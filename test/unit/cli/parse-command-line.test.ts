@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -6,6 +6,7 @@ import { FLAGS } from '../../../src/cli/flags.ts';
 import { UNSUPPORTED_KANIKO_FLAGS } from '../../../src/cli/kaniko-flags.ts';
 import type { BuildOptions } from '../../../src/cli/options.ts';
 import { parseCommandLine } from '../../../src/cli/parse-command-line.ts';
+import { readDockerfile } from '../../../src/cli/resolve-source.ts';
 import { TsbuildErrors } from '../../../src/errors.ts';
 
 let cwd: string;
@@ -15,6 +16,7 @@ beforeAll(() => {
   mkdirSync(join(cwd, 'ctx', 'sub'), { recursive: true });
   for (const file of ['Dockerfile', 'Other', 'ctx/Dockerfile', 'ctx/sub/Dockerfile', 'ctx/sub/prod', 'token'])
     writeFileSync(join(cwd, file), '');
+  symlinkSync('loop', join(cwd, 'loop'));
 });
 afterAll(() => rmSync(cwd, { recursive: true }));
 
@@ -244,16 +246,6 @@ describe('each fault is told with what to do', () => {
     ],
     [[...fine, '--context-sub-path=../x'], ['USAGE --context-sub-path ../x leads out of the context | name a folder inside the context']],
     [
-      [...fine, '--dockerfile=none'],
-      ['USAGE there is no Dockerfile: looked for none | name the file with --dockerfile and the folder of your files with --context'],
-    ],
-    [
-      ['--no-push', '--context=ctx', '--dockerfile=none'],
-      [
-        'USAGE there is no Dockerfile: looked for ctx/none and none | name the file with --dockerfile and the folder of your files with --context',
-      ],
-    ],
-    [
       [...fine, '--dockerfile=https://x/Dockerfile'],
       ['NOT_SUPPORTED not supported yet: --dockerfile https://x/Dockerfile | fetch the file first and give its path'],
     ],
@@ -280,6 +272,58 @@ test.each(UNSUPPORTED_KANIKO_FLAGS.map((flag) => [flag.name, flag] as const))("K
 test('the options cannot be changed', () => {
   const options = parse(['--no-push']);
   expect(Object.isFrozen(options) && Object.isFrozen(options.source) && Object.isFrozen(options.output.destinations)).toBe(true);
+});
+
+const NAME_IT = 'name the file with --dockerfile and the folder of your files with --context';
+const LOOK = (path: string): string => `look at it: ls -lL ${path}`;
+
+describe('a Dockerfile or context that cannot be used is named with its whole path', () => {
+  test.each<readonly [readonly string[], (at: (path: string) => string) => string]>([
+    [[...fine, '--dockerfile=none'], (at) => `USAGE there is no Dockerfile: looked for ${at('none')} | ${NAME_IT}`],
+    [
+      ['--no-push', '--context=ctx', '--dockerfile=none'],
+      (at) => `USAGE there is no Dockerfile: looked for ${at('ctx/none')} and ${at('none')} | ${NAME_IT}`,
+    ],
+    [[...fine, '-f', 'ctx'], (at) => `USAGE the Dockerfile ${at('ctx')} is a folder | name the file itself with --dockerfile`],
+    [
+      [...fine, '-f', '-'],
+      () => 'NOT_SUPPORTED a Dockerfile on stdin is not supported yet | write it into a file and give its path with --dockerfile',
+    ],
+    [[...fine, '-f', 'loop'], (at) => `CONTEXT_READ the Dockerfile ${at('loop')} cannot be read: ELOOP | ${LOOK(at('loop'))}`],
+    [['--no-push', '-c', 'loop'], (at) => `CONTEXT_READ the context loop cannot be read: ELOOP | ${LOOK(at('loop'))}`],
+    [
+      [...fine, '--context-sub-path=nosub'],
+      (at) => `CONTEXT_NOT_FOUND --context-sub-path nosub: ${at('nosub')} does not exist | name a folder inside the context`,
+    ],
+    [
+      [...fine, '--context-sub-path=token'],
+      (at) => `CONTEXT_NOT_FOUND --context-sub-path token: ${at('token')} is a file | name a folder inside the context`,
+    ],
+    [
+      [...fine, '--context-sub-path=loop'],
+      (at) => `CONTEXT_READ --context-sub-path loop: ${at('loop')} cannot be read: ELOOP | ${LOOK(at('loop'))}`,
+    ],
+    [
+      ['--no-push', '-c', 'none', '--context-sub-path=x'],
+      () => 'CONTEXT_NOT_FOUND the context none does not exist | give an existing folder with --context',
+    ],
+  ])('%j', (argv, expected) => {
+    expect(faults(argv)).toEqual([expected((path) => join(cwd, path))]);
+  });
+
+  test('when it becomes unreadable after the command line was read', () => {
+    const dockerfilePath = join(cwd, 'loop');
+    const source = { contextFolder: cwd, contextLabel: '.', dockerfilePath, dockerfileLabel: 'loop' };
+    expect(() => readDockerfile(source)).toThrow(expect.objectContaining({ code: 'CONTEXT_READ', hint: LOOK(dockerfilePath) }));
+  });
+
+  test.skipIf(process.geteuid?.() === 0)('when a folder above it may not be entered', () => {
+    mkdirSync(join(cwd, 'closed'), { mode: 0 });
+    expect(faults(['--no-push', '-c', 'closed'])).toEqual([
+      expect.stringContaining(`CONTEXT_READ the Dockerfile ${join(cwd, 'closed/Dockerfile')} cannot be read: EACCES`),
+    ]);
+    rmdirSync(join(cwd, 'closed'));
+  });
 });
 
 test('a Dockerfile beside the context is found when the context has none', () => {
