@@ -40,7 +40,10 @@ function describe(failure: ExecFailure): { message: string; code: 126 | 127; hin
             ? `there is no "${failure.path}" in the image`
             : `"${failure.path}" is in no folder of PATH (${failure.searched})`,
         code: 127,
-        hint: 'an image without a shell runs only the exec form: RUN ["/path/to/program", "argument"]',
+        hint:
+          failure.searched === null
+            ? 'an image without a shell runs only the exec form: RUN ["/path/to/program", "argument"]'
+            : 'is it installed in this image, and is its folder in PATH?',
       };
     case 'no-interpreter':
       return {
