@@ -11,11 +11,14 @@ import { collectProblems } from './problems.ts';
 import { resolveReport } from './resolve-report.ts';
 import { VERSION } from './version.ts';
 
-/** Resolves when the image and the result files are everywhere they should be. Rejects with what stopped it. */
-export type RunBuild = (
-  options: BuildOptions,
-  context: { readonly report: Report; readonly signal: AbortSignal },
-) => Promise<{ readonly published: readonly Published[] }>;
+export interface BuildEnd {
+  readonly published: readonly Published[];
+  /** Why a result file is missing although the image is everywhere it should be. */
+  readonly unwritten: TsbuildError | null;
+}
+
+/** Resolves when the image is everywhere it should be. Rejects with what stopped it. */
+export type RunBuild = (options: BuildOptions, context: { readonly report: Report; readonly signal: AbortSignal }) => Promise<BuildEnd>;
 
 export interface CommandWorld extends CommandLineWorld {
   readonly signal: AbortSignal;
@@ -57,10 +60,10 @@ async function runBuildCommand(options: BuildOptions, world: CommandWorld): Prom
     const elsewhere = await world.runElsewhere();
     // The other process has told everything.
     if (elsewhere !== null) return elsewhere;
-    const { published } = await world.runBuild(options, { report: reporter.report, signal: world.signal });
-    reporter.finish({ kind: 'built' });
+    const { published, unwritten } = await world.runBuild(options, { report: reporter.report, signal: world.signal });
+    reporter.finish(unwritten === null ? { kind: 'built' } : { kind: 'failed', error: unwritten });
     world.writeResult(resultLines(options, published));
-    return 'built';
+    return unwritten === null ? 'built' : 'failed';
   } catch (error) {
     if (world.signal.aborted) {
       reporter.finish({ kind: 'cancelled' });

@@ -20,10 +20,10 @@ import { localContext } from '../context/local-context.ts';
 import { TsbuildError } from '../errors.ts';
 import { hostPlatform } from '../image/platform.ts';
 import { parseReference } from '../image/reference.ts';
-import { writeDigestFiles } from '../output/digest-files.ts';
+import { checkDigestFiles } from '../output/digest-files.ts';
 import { digestSink } from '../output/digest-sink.ts';
 import { dockerTarSink } from '../output/docker-tar-sink.ts';
-import type { ImageSink, Published } from '../output/image-sink.ts';
+import type { ImageSink } from '../output/image-sink.ts';
 import { ociLayoutSink } from '../output/oci-layout-sink.ts';
 import { registrySink } from '../output/registry-sink.ts';
 import { createRegistryClient } from '../registry/create-client.ts';
@@ -34,6 +34,8 @@ import { folderLibrary } from '../unpacked/folder-library.ts';
 import { openWorkFolder } from '../unpacked/work-folder.ts';
 import type { BuildOptions, OutputOptions, SecretOption } from './options.ts';
 import { readDockerfile } from './resolve-source.ts';
+import { writeResultFiles } from './result-files.ts';
+import type { BuildEnd } from './run-command.ts';
 
 export interface BuildContext {
   readonly report: Report;
@@ -43,8 +45,9 @@ export interface BuildContext {
 }
 
 /** One build from its options, with this machine's environment. */
-export async function runBuild(options: BuildOptions, context: BuildContext): Promise<{ readonly published: readonly Published[] }> {
+export async function runBuild(options: BuildOptions, context: BuildContext): Promise<BuildEnd> {
   const { report, signal } = context;
+  await checkDigestFiles(options.resultFiles);
   const cacheFolder = options.execution.cacheDir ?? defaultCacheFolder(process.env);
   const folders = openCacheFolder(cacheFolder);
   await using work = await openWorkFolder(folders.work, (message) => report({ type: 'warning', message }));
@@ -70,10 +73,7 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
       now: () => new Date(),
     };
     const { published } = await build(requestOf(options), ports, signal);
-    const digest = published[0]?.digest;
-    if (digest === undefined) throw new Error('a build without a destination has no digest');
-    await writeDigestFiles(options.resultFiles, digest, options.output.destinations.map(parseReference));
-    return { published };
+    return { published, unwritten: await writeResultFiles(options, published) };
   } finally {
     client.close();
   }

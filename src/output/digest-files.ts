@@ -1,10 +1,10 @@
 /** The files by which the next step of a pipeline learns what was built, in Kaniko's formats. Reference: kaniko pkg/executor/push.go. */
-import { writeFile } from 'node:fs/promises';
+import { access, constants, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Digest } from '../image/digest.ts';
 import { DOCKER_HUB, type Reference, withDefaultTag } from '../image/reference.ts';
 import { makeFolder } from '../sys/make-folder.ts';
-import { outputFailure } from './atomic-file.ts';
+import { outputFailure, prepareFile } from './atomic-file.ts';
 
 export interface DigestFiles {
   /** `--digest-file`: the digest, without a line end. Paths are absolute; null: not asked for. */
@@ -13,6 +13,16 @@ export interface DigestFiles {
   readonly imageNameWithDigestFile: string | null;
   /** `--image-name-tag-with-digest-file`: a line `name:tag@digest` for each destination. */
   readonly imageNameTagWithDigestFile: string | null;
+}
+
+/** The files can be written, as far as can be told before they are: asked before a build. Makes missing folders. Throws OUTPUT_FAILED. */
+export async function checkDigestFiles(files: DigestFiles): Promise<void> {
+  for (const path of [files.digestFile, files.imageNameWithDigestFile, files.imageNameTagWithDigestFile]) {
+    if (path === null) continue;
+    const found = await stat(path).catch(() => null);
+    if (found === null || found.isDirectory()) await prepareFile(path);
+    else await access(path, constants.W_OK).catch((error) => Promise.reject(outputFailure(path, error)));
+  }
 }
 
 /** Throws OUTPUT_FAILED. Missing folders are made. */

@@ -1,7 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { writeResultFiles } from '../../../src/cli/result-files.ts';
 import { type CommandWorld, type ExitKind, type RunBuild, runCommand } from '../../../src/cli/run-command.ts';
 import { TsbuildError } from '../../../src/errors.ts';
 import { digestOf } from '../../../src/image/digest.ts';
@@ -52,20 +53,33 @@ const never: RunBuild = () => Promise.reject(new Error('must not be called'));
 test('a built image is one line per place on stdout, and nothing else is', async () => {
   const { exit, out, err } = await run(['-d', 'a.example/b:1', '-d', 'a.example/c:1'], async (options, { report }) => {
     report({ type: 'plan', stages: 1, steps: 0, isolation: 'none' });
-    return { published: options.output.destinations.map((where) => ({ where, digest })) };
+    return { published: options.output.destinations.map((where) => ({ where, digest })), unwritten: null };
   });
   expect([exit, out]).toEqual(['built', `a.example/b:1@${digest}\na.example/c:1@${digest}\n`]);
   expect(err).toContain('Built in 0.0 s');
 });
 
 test('a build that goes nowhere tells its digest', async () => {
-  const { out } = await run(['--no-push'], async () => ({ published: [{ where: '', digest }] }));
+  const { out } = await run(['--no-push'], async () => ({ published: [{ where: '', digest }], unwritten: null }));
   expect(out).toBe(`${digest}\n`);
 });
 
 test('an image that went into a file only tells its digest', async () => {
-  const { out } = await run(['-d', 'a.example/b:1', '--tar-path=x'], async () => ({ published: [{ where: join(cwd, 'x'), digest }] }));
+  const { out } = await run(['-d', 'a.example/b:1', '--tar-path=x'], async () => ({
+    published: [{ where: join(cwd, 'x'), digest }],
+    unwritten: null,
+  }));
   expect(out).toBe(`${digest}\n`);
+});
+
+test('an image that was pushed is told on stdout although a result file could not be written', async () => {
+  const { exit, out, err } = await run(['-d', 'a.example/b:1', '--digest-file=x'], async (options) => {
+    mkdirSync(join(cwd, 'x'));
+    const published = [{ where: 'a.example/b:1', digest }];
+    return { published, unwritten: await writeResultFiles(options, published) };
+  });
+  expect([exit, out]).toEqual(['failed', `a.example/b:1@${digest}\n`]);
+  expect(err).toContain(`error: the image was pushed, but a result file was not written: cannot write ${join(cwd, 'x')}`);
 });
 
 test('when another process did the build, its exit code is ours and nothing is told twice', async () => {
@@ -99,7 +113,7 @@ test('an interrupted build says so and is neither built nor failed', async () =>
     async (_, { signal }) => {
       abort.abort();
       signal.throwIfAborted();
-      return { published: [] };
+      return { published: [], unwritten: null };
     },
     abort.signal,
   );

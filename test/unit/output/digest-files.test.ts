@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { assembleImage } from '../../../src/image/assemble.ts';
 import { digestOf } from '../../../src/image/digest.ts';
 import { parseReference } from '../../../src/image/reference.ts';
-import { writeDigestFiles } from '../../../src/output/digest-files.ts';
+import { checkDigestFiles, writeDigestFiles } from '../../../src/output/digest-files.ts';
 import { digestSink } from '../../../src/output/digest-sink.ts';
 import { testImage, testLayer } from '../../helpers/test-image.ts';
 
@@ -53,4 +53,14 @@ test('without an output only the digest is told', async () => {
   const signal = new AbortController().signal;
   await sink.check(signal);
   expect(await sink.write(image, signal)).toEqual({ where: '', digest: assembleImage(image).manifest.descriptor.digest });
+});
+
+test('before the build a folder in the place of a file, or a place where no file can be made, is an error', async () => {
+  await expect(checkDigestFiles({ ...none, digestFile: folder })).rejects.toMatchObject({
+    code: 'OUTPUT_FAILED',
+    message: `cannot write ${folder}: it is a folder`,
+  });
+  await expect(checkDigestFiles({ ...none, imageNameTagWithDigestFile: '/proc/none/x' })).rejects.toMatchObject({ code: 'OUTPUT_FAILED' });
+  await checkDigestFiles({ ...none, digestFile: join(folder, 'deep', 'digest'), imageNameWithDigestFile: '/dev/null' });
+  expect(readdirSync(folder)).toEqual(['deep']);
 });
