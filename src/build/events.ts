@@ -30,6 +30,8 @@ export type BuildEvent =
       readonly layerBytes: number | null;
     }
   | ({ readonly type: 'transfer' } & Transfer)
+  /** Something that is mostly quick takes long: what is waited for, "resolving debian:12". */
+  | { readonly type: 'waiting'; readonly message: string }
   | { readonly type: 'warning'; readonly message: string; readonly at?: SourceRange }
   | { readonly type: 'debug'; readonly message: string; readonly fields?: Readonly<Record<string, unknown>> }
   /** Once, when all steps are done: what the image is made of; `new` layers are those that its base does not have. Bytes are compressed. */

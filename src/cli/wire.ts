@@ -36,6 +36,7 @@ import type { BuildOptions, OutputOptions, SecretOption } from './options.ts';
 import { readDockerfile } from './resolve-source.ts';
 import { writeResultFiles } from './result-files.ts';
 import type { BuildEnd } from './run-command.ts';
+import { tellChecking, tellResolving } from './tell-waiting.ts';
 
 export interface BuildContext {
   readonly report: Report;
@@ -60,13 +61,13 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
         label: options.source.contextLabel,
         dockerfilePath: options.source.dockerfilePath,
       }),
-      images: registrySource({ client, store }),
+      images: tellResolving(registrySource({ client, store }), { report }),
       backend: once(() => chooseBackend(join(work.path, 'rootfs'), context.initPath)),
       layers: folderLibrary({ cacheFolder, workFolder: work.path, store, style: overlayStyle(), owners: isRoot() ? 'apply' : 'skip' }),
       cacheMounts: folderCacheMounts(folders.mounts),
       secret: secretReader(options.execution.secrets, process.env),
       download: (url, own) => download(url, { folder: work.path, signal: own }),
-      sinks: sinksOf(options.output, client),
+      sinks: sinksOf(options.output, client, report),
       scratchFolder: work.path,
       parallelRuns: availableParallelism(),
       report,
@@ -129,10 +130,14 @@ function registryClient({ registry }: BuildOptions, report: Report): RegistryCli
   });
 }
 
-function sinksOf({ destinations, push, tarPath, ociLayoutPath }: OutputOptions, client: RegistryClient): readonly ImageSink[] {
+function sinksOf(
+  { destinations, push, tarPath, ociLayoutPath }: OutputOptions,
+  client: RegistryClient,
+  report: Report,
+): readonly ImageSink[] {
   const references = destinations.map(parseReference);
   const sinks = [
-    ...(push === 'never' ? [] : references.map((destination) => registrySink({ client, destination }))),
+    ...(push === 'never' ? [] : references.map((destination) => tellChecking(registrySink({ client, destination }), { report }))),
     ...(tarPath === null ? [] : [dockerTarSink({ path: tarPath, references })]),
     ...(ociLayoutPath === null ? [] : [ociLayoutSink({ folder: ociLayoutPath, references })]),
   ];

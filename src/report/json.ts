@@ -73,6 +73,9 @@ export function jsonReporter(options: ReportOptions, world: ReportWorld): Report
       case 'warning':
         log.warn({ event: 'warning', ...(event.at === undefined ? {} : place(event.at)) }, event.message);
         return;
+      case 'waiting':
+        log.info({ event: 'waiting' }, event.message);
+        return;
       case 'debug':
         log.debug({ event: 'debug', ...(event.fields === undefined ? {} : { fields: event.fields }) }, event.message);
         return;

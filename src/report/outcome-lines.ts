@@ -12,12 +12,14 @@ export interface SaidLine {
   readonly line: string;
 }
 
-export type Note = Extract<BuildEvent, { readonly type: 'warning' | 'debug' | 'image' | 'published' }>;
+export type Note = Extract<BuildEvent, { readonly type: 'warning' | 'waiting' | 'debug' | 'image' | 'published' }>;
 
 export function noteLine(event: Note, paint: ReturnType<typeof palette>): SaidLine {
   switch (event.type) {
     case 'warning':
       return { level: 'warn', line: `${paint.yellow('warning:')} ${withoutControls(event.message)}${placeText(event.at)}` };
+    case 'waiting':
+      return { level: 'info', line: `${withoutControls(event.message)} ...` };
     case 'debug':
       return { level: 'debug', line: paint.dim(debugText(event)) };
     case 'image':

@@ -81,6 +81,7 @@ export function plainReporter(options: ReportOptions, world: ReportWorld): Repor
         return;
       }
       case 'warning':
+      case 'waiting':
       case 'debug':
       case 'image':
       case 'published': {

@@ -100,6 +100,7 @@ export function ttyReporter(options: ReportOptions, world: ReportWorld): Reporte
       case 'transfer':
         return;
       case 'warning':
+      case 'waiting':
       case 'debug':
       case 'image':
       case 'published': {
