@@ -8,7 +8,7 @@ import { TsbuildError } from '../errors.ts';
 import { createFaults, type Faults } from './faults.ts';
 import { lowerInstruction } from './instructions/lower.ts';
 import type { Lowering } from './instructions/lowering.ts';
-import { resolveOrigin } from './origins.ts';
+import { meantStage, resolveOrigin } from './origins.ts';
 import { type BaseConfigs, baseKey, type PlanInputs, type Stage, type Step } from './plan.ts';
 import { labelled, type Reach, type Trigger } from './reach.ts';
 import { type StageState, scopeOf, scratchState, stateOfImage, stateOfStage } from './stage-state.ts';
@@ -88,6 +88,11 @@ function lowerSteps(stage: StageOutline, { state, base }: Start, { request, warn
       origin(from, option) {
         const origin = resolveOrigin(from, option, { stages: outline.stages, index: stage.index, platform: outline.platform });
         if (origin.kind === 'stage') needs.add(origin.index);
+        else {
+          const meant = meantStage(from, { stages: outline.stages, index: stage.index });
+          if (meant !== undefined)
+            lowering.warn(`${option}=${from} is no stage, so it is pulled as an image: did you mean the stage ${meant}?`);
+        }
         return origin;
       },
       warn(message, hint) {

@@ -3,6 +3,7 @@
  * are not expanded. Reference: BuildKit dockerfile2llb, toCommand and detectRunMount.
  */
 import type { Platform } from '../image/platform.ts';
+import { nearest } from '../words/nearest.ts';
 import { semanticError } from './faults.ts';
 import type { Origin } from './plan.ts';
 import { checkReference } from './references.ts';
@@ -56,6 +57,15 @@ export function resolveOrigin(from: string, option: FromOption, context: OriginC
   if (from === 'scratch') throw semanticError(`${option}=scratch holds no files`);
   checkReference(from);
   return { kind: 'image', ref: from, platform };
+}
+
+/** The stage above that `from`, which names an image, was perhaps meant to be: names with `/`, `:` or `.` are images' alone. */
+export function meantStage(from: string, { stages, index }: Pick<OriginContext, 'stages' | 'index'>): string | undefined {
+  if (/[/:.@]/.test(from)) return undefined;
+  return nearest(
+    from,
+    stages.slice(0, index).flatMap(({ name }) => name ?? []),
+  );
 }
 
 function earlierStage(from: string, stages: readonly StageOutline[], index: number): StageOutline | undefined {

@@ -36,6 +36,7 @@ export function lowerVolume(lowering: Lowering, instruction: Instruction): Step 
 /** A USER that expands to nothing is root, and then not in the config. */
 export function lowerUser(lowering: Lowering, { args }: Instruction): Step {
   const user = expandWord(args, lowering.scope);
+  if (user.split(':').length > 2) throw semanticError(`USER ${user} has more than one ":"`, 'write USER name or USER name:group');
   if (user === '') {
     lowering.warn(`USER ${args} expands to nothing, which is root`);
     delete lowering.state.config.User;
