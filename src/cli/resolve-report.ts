@@ -25,8 +25,12 @@ const VERBOSITIES: Readonly<Record<(typeof VERBOSITY_NAMES)[number], Verbosity>>
 
 export function resolveReport(flags: ReportFlags, problems: Problems): ReportOptions {
   const verbosity = Object.entries(VERBOSITIES).find(([name]) => name === flags.verbosity)?.[1] ?? 'info';
+  const progress = progressOf(flags, problems);
+  const notice =
+    flags.progress === 'tty' && progress === 'plain' ? { notice: '--progress tty needs a terminal on stderr: plain is used' } : {};
   return {
-    progress: progressOf(flags, problems),
+    progress,
+    ...notice,
     verbosity,
     color: colorOf(flags),
     timestamps: flags.logTimestamp ? 'timestamps' : 'no-timestamps',

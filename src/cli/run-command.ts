@@ -60,6 +60,8 @@ async function runBuildCommand(options: BuildOptions, world: CommandWorld): Prom
     const elsewhere = await world.runElsewhere();
     // The other process has told everything.
     if (elsewhere !== null) return elsewhere;
+    const { notice } = options.report;
+    if (notice !== undefined) reporter.report({ type: 'warning', message: notice });
     const { published, unwritten } = await world.runBuild(options, { report: reporter.report, signal: world.signal });
     reporter.finish(unwritten === null ? { kind: 'built' } : { kind: 'failed', error: unwritten });
     world.writeResult(resultLines(options, published));

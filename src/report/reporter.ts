@@ -13,6 +13,8 @@ export interface ReportOptions {
   readonly verbosity: Verbosity;
   readonly color: 'color' | 'no-color';
   readonly timestamps: 'timestamps' | 'no-timestamps';
+  /** A warning to begin with: why `progress` is not what was asked for. */
+  readonly notice?: string;
 }
 
 /** Where a reporter writes and what it knows of the world. */

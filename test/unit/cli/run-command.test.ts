@@ -82,6 +82,14 @@ test('an image that was pushed is told on stdout although a result file could no
   expect(err).toContain(`error: the image was pushed, but a result file was not written: cannot write ${join(cwd, 'x')}`);
 });
 
+test.each([
+  ['tty', 1],
+  ['plain', 0],
+] as const)('--progress %s without a terminal warns %i times', async (progress, times) => {
+  const { err } = await run(['--no-push', '--progress', progress], async () => ({ published: [{ where: '', digest }], unwritten: null }));
+  expect(err.split('warning: --progress tty needs a terminal on stderr: plain is used\n')).toHaveLength(times + 1);
+});
+
 test('when another process did the build, its exit code is ours and nothing is told twice', async () => {
   const elsewhere = async (): Promise<number> => 7;
   expect(await run(['--no-push'], never, undefined, elsewhere)).toEqual({ exit: 7, out: '', err: '' });
