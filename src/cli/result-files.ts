@@ -1,19 +1,11 @@
 /** Result files after the image is where it should be: what fails here must not look as if the image had not got there. */
 import { TsbuildError } from '../errors.ts';
-import { parseReference } from '../image/reference.ts';
-import { writeDigestFiles } from '../output/digest-files.ts';
-import type { Published } from '../output/image-sink.ts';
-import type { BuildOptions } from './options.ts';
+import type { OutputOptions } from './options.ts';
 
-/** Null: all are written. Else OUTPUT_FAILED, which says where the image is all the same. */
-export async function writeResultFiles(
-  { resultFiles, output }: Pick<BuildOptions, 'resultFiles' | 'output'>,
-  published: readonly Published[],
-): Promise<TsbuildError | null> {
-  const digest = published[0]?.digest;
-  if (digest === undefined) throw new Error('a build without a destination has no digest');
+/** Null: `write` has written all. Else OUTPUT_FAILED, which says where the image is all the same. */
+export async function writeAfterPublishing(output: OutputOptions, write: () => Promise<void>): Promise<TsbuildError | null> {
   try {
-    await writeDigestFiles(resultFiles, digest, output.destinations.map(parseReference));
+    await write();
     return null;
   } catch (error) {
     if (!(error instanceof TsbuildError)) throw error;

@@ -20,7 +20,7 @@ import { localContext } from '../context/local-context.ts';
 import { TsbuildError } from '../errors.ts';
 import { hostPlatform } from '../image/platform.ts';
 import { parseReference } from '../image/reference.ts';
-import { checkDigestFiles } from '../output/digest-files.ts';
+import { checkDigestFiles, writeDigestFiles } from '../output/digest-files.ts';
 import { digestSink } from '../output/digest-sink.ts';
 import { dockerTarSink } from '../output/docker-tar-sink.ts';
 import type { ImageSink } from '../output/image-sink.ts';
@@ -34,7 +34,7 @@ import { folderLibrary } from '../unpacked/folder-library.ts';
 import { openWorkFolder } from '../unpacked/work-folder.ts';
 import type { BuildOptions, OutputOptions, SecretOption } from './options.ts';
 import { readDockerfile } from './resolve-source.ts';
-import { writeResultFiles } from './result-files.ts';
+import { writeAfterPublishing } from './result-files.ts';
 import type { BuildEnd } from './run-command.ts';
 import { tellChecking, tellResolving } from './tell-waiting.ts';
 
@@ -74,7 +74,10 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
       now: () => new Date(),
     };
     const { published } = await build(requestOf(options), ports, signal);
-    return { published, unwritten: await writeResultFiles(options, published) };
+    const digest = published[0]?.digest;
+    if (digest === undefined) throw new Error('a build without a destination has no digest');
+    const write = () => writeDigestFiles(options.resultFiles, digest, options.output.destinations.map(parseReference));
+    return { published, unwritten: await writeAfterPublishing(options.output, write) };
   } finally {
     client.close();
   }

@@ -2,10 +2,12 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { writeResultFiles } from '../../../src/cli/result-files.ts';
+import { writeAfterPublishing } from '../../../src/cli/result-files.ts';
 import { type CommandWorld, type ExitKind, type RunBuild, runCommand } from '../../../src/cli/run-command.ts';
 import { TsbuildError } from '../../../src/errors.ts';
 import { digestOf } from '../../../src/image/digest.ts';
+import { parseReference } from '../../../src/image/reference.ts';
+import { writeDigestFiles } from '../../../src/output/digest-files.ts';
 
 let cwd: string;
 const digest = digestOf('image');
@@ -76,7 +78,8 @@ test('an image that was pushed is told on stdout although a result file could no
   const { exit, out, err } = await run(['-d', 'a.example/b:1', '--digest-file=x'], async (options) => {
     mkdirSync(join(cwd, 'x'));
     const published = [{ where: 'a.example/b:1', digest }];
-    return { published, unwritten: await writeResultFiles(options, published) };
+    const write = () => writeDigestFiles(options.resultFiles, digest, options.output.destinations.map(parseReference));
+    return { published, unwritten: await writeAfterPublishing(options.output, write) };
   });
   expect([exit, out]).toEqual(['failed', `a.example/b:1@${digest}\n`]);
   expect(err).toContain(`error: the image was pushed, but a result file was not written: cannot write ${join(cwd, 'x')}`);
