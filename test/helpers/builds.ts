@@ -30,6 +30,10 @@ interface BuildOptions {
   readonly dockerfileInContext?: boolean;
   /** Why an ordinary user cannot build it. */
   readonly rootless?: string;
+  /** Regular expressions of paths whose content image.txt must not record, because it differs from run to run. */
+  readonly volatile?: readonly string[];
+  /** Regular expressions of paths that image.txt leaves out, because they depend on the packages of the base. */
+  readonly unrecorded?: readonly string[];
 }
 
 interface ExpectedFile {

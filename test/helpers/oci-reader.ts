@@ -68,7 +68,13 @@ export interface ConfigDocument {
     readonly Volumes?: Readonly<Record<string, unknown>>;
   };
   readonly rootfs?: { readonly diff_ids?: readonly string[] };
-  readonly history?: readonly { readonly empty_layer?: boolean; readonly created_by?: string; readonly created?: string }[];
+  readonly history?: readonly {
+    readonly empty_layer?: boolean;
+    readonly created_by?: string;
+    readonly created?: string;
+    readonly comment?: string;
+    readonly author?: string;
+  }[];
 }
 
 export interface ReadImage {
