@@ -176,12 +176,10 @@ function expand(source: string, scope: Scope, quotes: Quotes): Expansion {
   }
 
   function trim(name: string, operator: '#' | '%'): string {
-    let reach: Reach = 'shortest';
-    if (source.charAt(at) === operator) {
-      reach = 'longest';
-      at++;
-    }
-    const pattern = compilePattern(run('}', 'kept').text, escapeChar);
+    const word = run('}', 'kept').text;
+    // BuildKit looks for the second operator when quotes and variables are gone.
+    const reach: Reach = word.startsWith(operator) ? 'longest' : 'shortest';
+    const pattern = compilePattern(reach === 'longest' ? word.slice(1) : word, escapeChar);
     return operator === '#' ? withoutPrefix(use(name), pattern, reach) : withoutSuffix(use(name), pattern, reach);
   }
 

@@ -10,7 +10,10 @@ type Token = { readonly kind: 'one' } | { readonly kind: 'many' } | { readonly k
 export type Pattern = readonly Token[];
 export type Reach = 'shortest' | 'longest';
 
-/** Throws TsbuildError (DOCKERFILE_SEMANTICS) when the pattern ends with a lone escape character. */
+/** What an escape character may stand before; `}` and `/` would else end the pattern. */
+const ESCAPABLE = '*?}/';
+
+/** Throws TsbuildError (DOCKERFILE_SEMANTICS) for an escape that means nothing, as BuildKit does, and one at the end. */
 export function compilePattern(text: string, escapeChar: string): Pattern {
   const tokens: Token[] = [];
   const chars = Array.from(text);
@@ -23,6 +26,10 @@ export function compilePattern(text: string, escapeChar: string): Pattern {
       at++;
       const escaped = chars[at];
       if (escaped === undefined) throw new TsbuildError('DOCKERFILE_SEMANTICS', `the pattern ${shown(text)} ends with an escape character`);
+      if (escaped !== escapeChar && !ESCAPABLE.includes(escaped)) {
+        const hint = `Only * ? } / and ${escapeChar} itself are escaped there.`;
+        throw new TsbuildError('DOCKERFILE_SEMANTICS', `the pattern ${shown(text)} escapes ${shown(escaped)}`, { hint });
+      }
       tokens.push({ kind: 'char', char: escaped });
     }
   }

@@ -10,6 +10,7 @@ import { proxyEnv } from '../global-args.ts';
 import { mountFields, parseMount } from '../mounts.ts';
 import type { Mount, RunStep } from '../plan.ts';
 import { argPairs, runEnv, shellOf, workingDir } from '../stage-state.ts';
+import { hasUncheckedCommands } from '../unchecked-commands.ts';
 import { flagValue, type Lowering } from './lowering.ts';
 
 /** Where the kernel finds scripts of heredocs. */
@@ -31,6 +32,9 @@ export function lowerRun(lowering: Lowering, instruction: Instruction): RunStep 
   if (instruction.flags.some(({ name }) => name === 'device')) throw notSupported('RUN --device is not supported');
   const { state, place, buildArgs } = lowering;
   const command = commandOf(instruction, shellOf(state));
+  if (command.body !== null && hasUncheckedCommands(shellOf(state), command.body)) {
+    lowering.warn('a command of this heredoc that fails does not fail the step, unless it is the last', 'begin the body with "set -e"');
+  }
   const env = runEnv(state);
   return {
     ...place,
@@ -54,10 +58,12 @@ interface Command {
   readonly history: readonly string[];
   readonly scripts: RunStep['scripts'];
   readonly title: string | null;
+  /** Of a heredoc that the shell is given as its script. */
+  readonly body: string | null;
 }
 
 function commandOf({ args, json, heredocs, text }: Instruction, shell: readonly string[]): Command {
-  const plain = (argv: readonly string[], title: string | null = null): Command => ({ argv, history: argv, scripts: [], title });
+  const plain = (argv: readonly string[]): Command => ({ argv, history: argv, scripts: [], title: null, body: null });
   if (json !== null) return plain(json);
   const [first] = heredocs;
   if (first === undefined) return plain([...shell, args]);
@@ -65,10 +71,10 @@ function commandOf({ args, json, heredocs, text }: Instruction, shell: readonly 
     return plain([...shell, args + heredocs.map(({ raw, name }) => `\n${raw}${name}`).join('')]);
   }
   const title = `${text.trim()} (${firstLine(first.body)})`;
-  if (!first.body.startsWith('#!')) return plain([...shell, first.body], title);
+  if (!first.body.startsWith('#!')) return { ...plain([...shell, first.body]), title, body: first.body };
   const script = `${PIPES}/${first.name}`;
   // The kernel runs the script itself: an image without a shell will do. Docker's history has the shell nevertheless.
-  return { argv: [script], history: [...shell, script], scripts: [{ name: first.name, body: first.body }], title };
+  return { argv: [script], history: [...shell, script], scripts: [{ name: first.name, body: first.body }], title, body: null };
 }
 
 function firstLine(body: string): string {

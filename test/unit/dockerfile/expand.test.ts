@@ -217,7 +217,209 @@ describe('a word', () => {
   });
 });
 
+/** The results of several words. */
+function results(...words: string[]): string[] {
+  return words.map((word) => expandWord(word, scope()));
+}
+
+function messages(...words: string[]): string[] {
+  return words.map((word) => messageOf(() => expandWord(word, scope())));
+}
+
+describe('the forms of an expansion', () => {
+  test('without a modifier: the value, and nothing for an unset variable', () => {
+    expect(results('$A', '${A}', '$U', '${U}', 'x$A.y', 'x${A}y')).toEqual(['val', 'val', '', '', 'xval.y', 'xvaly']);
+  });
+
+  test(':- and - give a default, and only the colon counts empty as unset', () => {
+    expect(results('${U:-d}', '${E:-d}', '${A:-d}', '${U-d}', '${E-d}', '${A-d}')).toEqual(['d', 'd', 'val', 'd', '', 'val']);
+  });
+
+  test(':+ and + give an alternative, and only the colon counts empty as unset', () => {
+    expect(results('${U:+s}', '${E:+s}', '${A:+s}', '${U+s}', '${E+s}', '${A+s}')).toEqual(['', '', 's', '', 's', 's']);
+  });
+
+  test(':? and ? fail with the message given, or with one of their own', () => {
+    expect(messages('${U:?no $A}', '${U?}', '${E:?gone}')).toEqual([
+      'DOCKERFILE_SEMANTICS U: no val',
+      'DOCKERFILE_SEMANTICS U: is not allowed to be unset',
+      'DOCKERFILE_SEMANTICS E: gone',
+    ]);
+    expect(results('${E?x}', '${A:?x}', '${A?}')).toEqual(['', 'val', 'val']);
+  });
+
+  test('nest, and the word behind a modifier loses its quotes', () => {
+    expect(results('${U:-${X:-z}}', '${U:-"a b"}', "${U:-'$A'}", '${A:+<${A}>}', '${U:-\\${A}y}')).toEqual([
+      'z',
+      'a b',
+      '$A',
+      '<val>',
+      '${Ay}',
+    ]);
+  });
+
+  test('a default that holds a brace ends at the first one', () => {
+    expect(results('${U:-b {A}', '${U:-b}}', '${U}}')).toEqual(['b {A', 'b}', '}']);
+  });
+
+  test('# ## % %% trim the shortest and the longest match', () => {
+    expect(results('${P#f*b}', '${P##f*b}', '${P%b*}', '${P%%b*}')).toEqual(['arbaz', 'az', 'foobar', 'foo']);
+  });
+
+  test('the second # or % may come out of quotes or of a variable', () => {
+    const values = new Map([
+      ['P', 'foobarbaz'],
+      ['H', '#f*b'],
+    ]);
+    expect(expandWord('${P#"#f*b"} ${P#$H} ${P#\\\\#f}', scope('\\', values))).toBe('az az foobarbaz');
+  });
+
+  test('/ replaces the first match and // all of them', () => {
+    expect(results('${P/ba/fo}', '${P//ba/fo}', '${P/ba/}', '${P//a/$A}')).toEqual(['fooforbaz', 'fooforfoz', 'foorbaz', 'foobvalrbvalz']);
+  });
+
+  test('# and % at the head of a replacement are literal, not anchors', () => {
+    expect(results('${P/#foo/X}', '${P/%baz/X}')).toEqual(['foobarbaz', 'foobarbaz']);
+    expect(expandWord('${V/#a/X}${V/%b/Y}', scope('\\', new Map([['V', '#a%b']])))).toBe('X%b#aY');
+  });
+
+  test('* and ? are wildcards, a backslash makes them literal, and brackets are literal', () => {
+    expect(results('${P#?oo}', '${P##*b}', '${STARS#a\\*}', '${STARS//\\*/-}', '${P#[f]}')).toEqual([
+      'barbaz',
+      'az',
+      'b*c',
+      'a-b-c',
+      'foobarbaz',
+    ]);
+    expect(expandWord('${V#[ab]}', scope('\\', new Map([['V', '[ab]c']])))).toBe('c');
+  });
+
+  test('a slash in a pattern is escaped, and one in a variable is not', () => {
+    const values = new Map([
+      ['D', 'a/b/c'],
+      ['S', '/'],
+    ]);
+    expect(expandWord('${D//\\//-} ${D//$S/-}', scope('\\', values))).toBe('a-b-c a-b-c');
+  });
+
+  test('a replacement keeps its backslashes and is no pattern', () => {
+    expect(results('${P/foo/\\/}', '${P/foo/*}', '${D//\\//\\/}')).toEqual(['\\/barbaz', '*barbaz', 'a\\/b\\/c']);
+  });
+
+  test('a dollar sign in a replaced text stays one, where Go would read a group', () => {
+    expect(expandWord('${P//o/$R}', scope('\\', new Map([...VALUES, ['R', '$0']])))).toBe('f$0$0barbaz');
+  });
+
+  test('a replacement without its second slash is an error', () => {
+    expect(messages('${P/o}', '${P//o}').every((message) => message.includes('the second / of'))).toBe(true);
+  });
+
+  test('an escape that means nothing in a pattern is an error', () => {
+    expect(messages('${P#\\f}', '${P/\\o/x}', '${P%"\\$z"}')).toEqual([
+      'DOCKERFILE_SEMANTICS the pattern \\f escapes f',
+      'DOCKERFILE_SEMANTICS the pattern \\o escapes o',
+      'DOCKERFILE_SEMANTICS the pattern \\$z escapes $',
+    ]);
+  });
+
+  test('what only bash knows is an unsupported modifier', () => {
+    const words = [
+      '${P^^}',
+      '${P,,}',
+      '${P:1:2}',
+      '${#P}',
+      '${!P}',
+      '${P:#x}',
+      '${P:%x}',
+      '${P=x}',
+      '${P:=x}',
+      '${P@Q}',
+      '${P[0]}',
+      '${P.}',
+    ];
+    expect(messages(...words).filter((message) => !message.includes('unsupported modifier'))).toEqual([]);
+  });
+
+  test('a brace without a name is a bad substitution', () => {
+    expect(messages('${}', '${:}', '${:-x}', '${{A}', 'a${}b').filter((message) => !message.includes('bad substitution'))).toEqual([]);
+  });
+
+  test('special parameters are empty, in braces too, and take defaults', () => {
+    expect(results('$1', '$10', '$@', '$*', '$#', '$?', '$-', '$!', '$$A', '$0x', '${1}', '${#}', '${$}')).toEqual([
+      '',
+      '',
+      '',
+      '',
+      '',
+      '',
+      '',
+      '',
+      'A',
+      'x',
+      '',
+      '',
+      '',
+    ]);
+    expect(results('${1:-d}', '${@:-d}', '${?:-d}', '${0:+d}')).toEqual(['d', 'd', 'd', '']);
+  });
+
+  test('a dollar before anything else stands for itself', () => {
+    expect(results('a$', '$.', '$ A', '$(date)', 'he$.x')).toEqual(['a$', '$.', '$ A', '$(date)', 'he$.x']);
+  });
+
+  test('a backslash escapes the next character, and within double quotes only a dollar, a quote and itself', () => {
+    expect(results('\\$A', '\\\\$A', 'a\\b', '"a\\b"', '"\\$A"', '"\\\\$A"', '"\\""')).toEqual([
+      '$A',
+      '\\val',
+      'ab',
+      'a\\b',
+      '$A',
+      '\\val',
+      '"',
+    ]);
+  });
+
+  test('nothing is special within single quotes, not even a backslash', () => {
+    expect(results("'$A'", "'a\\b'", "'a\\'", `'"$A"'`, "a'b'c")).toEqual(['$A', 'a\\b', 'a\\', '"$A"', 'abc']);
+  });
+
+  test('a quote without an end is an error', () => {
+    expect(messages("'a", '"a', 'a"b', "it's", '"a\\"', "a\\\\'b").filter((message) => !message.includes('has no end'))).toEqual([]);
+  });
+
+  test('a lone escape character at the end is dropped', () => {
+    expect(results('a\\', 'a\\\\', '\\')).toEqual(['a', 'a\\', '']);
+  });
+
+  test('with a backtick as the escape character a backslash is an ordinary one', () => {
+    const words = ['`$A', '\\$A', 'c:\\x\\', '"`$A"', '"\\$A"', '``'];
+    expect(words.map((word) => expandWord(word, scope('`')))).toEqual(['$A', '\\val', 'c:\\x\\', '$A', '\\val', '`']);
+  });
+
+  test('names may have letters of any language, and a value is never read again', () => {
+    expect(expandWord('x${é}y$é.', scope())).toBe('xaccentyaccent.');
+    expect(expandWord('$V', scope('\\', new Map([['V', '${A} \\$ "']])))).toBe('${A} \\$ "');
+  });
+});
+
 describe('words', () => {
+  test('split at the blanks of a value, but not at quoted ones', () => {
+    const values = new Map([
+      ['MID', 'a  b'],
+      ['LEAD', '  a b'],
+      ['TRAIL', 'a b  '],
+    ]);
+    const words = (text: string): readonly string[] => expandWords(text, scope('\\', values));
+    expect(words('x${MID}y')).toEqual(['xa', 'by']);
+    expect(words('x"${MID}"y')).toEqual(['xa  by']);
+    expect(words('x "${MID}"y')).toEqual(['x', 'a  by']);
+    expect(words('x${LEAD}y')).toEqual(['x', 'a', 'by']);
+    expect(words('x"${LEAD}" y')).toEqual(['x  a b', 'y']);
+    expect(words('x${TRAIL}y')).toEqual(['xa', 'b', 'y']);
+    expect(words('x"y${TRAIL}"')).toEqual(['xya b  ']);
+    expect(words('x" y  " z\\ z')).toEqual(['x y  ', 'z z']);
+  });
+
   test.each([
     ['$SP', ['1', '2']],
     ['"$SP"', ['1 2']],

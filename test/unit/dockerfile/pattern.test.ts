@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { compilePattern, replacePattern, withoutPrefix, withoutSuffix } from '../../../src/dockerfile/pattern.ts';
+import { TsbuildError } from '../../../src/errors.ts';
 
 const VALUES = ['', 'a', 'abab', 'foobarbaz', 'a.b.c', 'aaa', '*a*', 'a\\b'];
 const PATTERNS = [
@@ -24,7 +25,8 @@ const PATTERNS = [
   '*a*a',
   'ba*',
   'foo',
-  '\\a',
+  '\\\\',
+  '\\\\b',
 ];
 
 function bash(script: string): string[] {
@@ -62,6 +64,20 @@ describe('patterns', () => {
     expect(all('', '*')).toBe('-');
     expect(all('abc', 'c*')).toBe('ab-');
     expect(replacePattern('abc', compilePattern('', '\\'), '-', 'first')).toBe('-abc');
+  });
+
+  test('escape only * ? } / and the escape character itself, and never the end', () => {
+    const trimmed = (value: string, pattern: string): string => withoutPrefix(value, compilePattern(pattern, '\\'), 'shortest');
+    expect(['\\*', '\\?', '\\}', '\\/', '\\\\'].map((pattern) => trimmed('*?}/\\', pattern))).toEqual([
+      '?}/\\',
+      '*?}/\\',
+      '*?}/\\',
+      '*?}/\\',
+      '*?}/\\',
+    ]);
+    expect(trimmed('?', '\\?')).toBe('');
+    for (const pattern of ['\\x', '\\$', 'a\\"', '\\', '\\\\\\'])
+      expect(() => compilePattern(pattern, '\\'), pattern).toThrow(TsbuildError);
   });
 
   test('take brackets literally', () => {
