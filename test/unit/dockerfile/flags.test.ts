@@ -1,5 +1,6 @@
 /** Flags: where they end, their quotes and escapes, which ones each instruction takes. */
 import { describe, expect, test } from 'vitest';
+import { TsbuildErrors } from '../../../src/errors.ts';
 import { faults, instruction, parse, warnings } from './dockerfiles.ts';
 
 function flags(text: string): string[] {
@@ -37,6 +38,41 @@ describe('flags', () => {
 
   test('that a continuation line indents are words of their own', () => {
     expect(instruction('RUN --mount=type=cache,\\\n   target=/x true').args).toBe('target=/x true');
+  });
+
+  test('go on in column 0 of the line after a continuation', () => {
+    const { flags: found, args } = instruction('RUN --mount=type=cache,\\\ntarget=/x,\\\nid=a true');
+    expect(found).toEqual([{ name: 'mount', value: 'type=cache,target=/x,id=a' }]);
+    expect(args).toBe('true');
+  });
+
+  test('that are switches are bare, true or false, and nothing else', () => {
+    expect(flags('COPY --link --parents=TRUE a /b')).toEqual(['link=null', 'parents=TRUE']);
+    expect(flags('ADD --link=false --unpack=False a /b')).toEqual(['link=false', 'unpack=False']);
+    for (const value of ['yes', '1', '', 'no', 'truex']) {
+      expect(faults(`FROM x\nCOPY --link=${value} a /b`)).toEqual([`2: --link is either true or false, not ${value}`]);
+    }
+  });
+
+  test('that are no lists are given once', () => {
+    expect(faults('FROM x\nCOPY --chown=1 --chown=1 a /b\nRUN --network=none --network=none true')).toEqual([
+      '2: --chown is given twice',
+      '3: --network is given twice',
+    ]);
+    expect(flags('RUN --mount=type=tmpfs,target=/a --mount=type=tmpfs,target=/b true')).toHaveLength(2);
+  });
+
+  test('have names that match by case, and a mistyped one is told the nearest', () => {
+    const hints = (text: string): (string | undefined)[] => {
+      try {
+        parse(`FROM x\n${text}`);
+      } catch (error) {
+        if (error instanceof TsbuildErrors) return error.errors.map(({ hint }) => hint);
+        throw error;
+      }
+      return [];
+    };
+    expect(hints('COPY --Chown=1 --form=a --lnik a /b')).toEqual(['Did you mean --chown?', 'Did you mean --from?', 'Did you mean --link?']);
   });
 
   test('escape with the backslash also where the escape directive says backtick', () => {

@@ -50,6 +50,63 @@ describe('a heredoc', () => {
     expect(instruction(text).heredocs).toEqual([]);
   });
 
+  test('is a word of << and a name, with a number before, a - behind or blanks between', () => {
+    for (const [word, fd] of [
+      ['<<EOF', ''],
+      ['<<-EOF', ''],
+      ['3<<EOF', '3'],
+      ['12<<-EOF', '12'],
+      ['<< EOF', ''],
+      ['<<\t EOF', ''],
+    ] as const) {
+      expect(instruction(`RUN ${word} cat\nbody\nEOF`).heredocs, word).toEqual([
+        expect.objectContaining({ name: 'EOF', fd, word, body: 'body\n' }),
+      ]);
+    }
+  });
+
+  test('is not opened within a word or quotes, by <<< or by << alone', () => {
+    for (const word of ['x<<EOF', '"<<EOF"', "'<<EOF'", '\\<<EOF', '<<<EOF', '<<< EOF', '<<', "a'<<'EOF", '<<A<B']) {
+      expect(instruction(`RUN cat ${word}`).heredocs, word).toEqual([]);
+    }
+  });
+
+  test('belongs to RUN, COPY, ADD and ONBUILD of these, not to their JSON form and to no other instruction', () => {
+    for (const text of ['RUN <<E', 'COPY <<E /x', 'ADD <<E /x', 'ONBUILD RUN <<E', 'onbuild copy <<E /x', 'onbuild ADD <<E /x']) {
+      expect(instruction(`${text}\nbody\nE`).heredocs, text).toHaveLength(1);
+    }
+    for (const text of ['CMD <<E', 'ENTRYPOINT <<E', 'USER <<E', 'ENV A=<<E', 'LABEL a <<E', 'RUN ["<<E"]', 'ONBUILD CMD <<E']) {
+      expect(instruction(text).heredocs, text).toEqual([]);
+    }
+  });
+
+  test('with any quote in its name keeps its body as written', () => {
+    for (const word of ["'EOF'", '"EOF"', 'E"O"F', "EO''F", '-"EOF"', '"E"\'O\'F']) {
+      expect(instruction(`COPY <<${word} /x\n$A\nEOF`).heredocs[0], word).toMatchObject({ name: 'EOF', expand: false });
+    }
+    expect(instruction('COPY <<EOF /x\n$A\nEOF').heredocs[0]?.expand).toBe(true);
+  });
+
+  test('has as its name what is left without quotes and escapes, never a value', () => {
+    const names = ["<<'one two'", "<<eo\\'f", '<<$EOF', '<<${EOF}', '<<"$A"'].map((word) => {
+      const name = word.replace(/^<<['"]?|['"]$/g, '').replace('\\', '');
+      return instruction(`RUN cat ${word}\nx\n${name}`).heredocs[0]?.name;
+    });
+    expect(names).toEqual(['one two', "eo'f", '$EOF', '${EOF}', '$A']);
+  });
+
+  test('without the line that ends it is an error, also when only blanks are wrong with that line', () => {
+    expect(faults('FROM x\nRUN <<EOF\na\nEOF ')).toEqual(['2: the heredoc <<EOF has no end']);
+    expect(faults('FROM x\nCOPY <<-EOF /x\na\n  EOF')).toEqual(['2: the heredoc <<-EOF has no end']);
+  });
+
+  test('cannot be where COPY and ADD write to', () => {
+    expect(faults('FROM x\nCOPY a <<EOF\nEOF\nADD <<EOF\nEOF')).toEqual([
+      '2: COPY cannot write to the heredoc <<EOF',
+      '4: ADD cannot write to the heredoc <<EOF',
+    ]);
+  });
+
   test('keeps comments, blank lines, continuations and CR in its body', () => {
     expect(instruction('RUN <<EOF\n# c\n\na \\\n  b\r\nEOF').heredocs[0]?.body).toBe('# c\n\na \\\n  b\r\n');
   });

@@ -85,6 +85,12 @@ describe('the lines of a Dockerfile', () => {
 });
 
 describe('arguments that are one string', () => {
+  test('are the whole rest of the line for WORKDIR, USER, STOPSIGNAL and MAINTAINER, blanks and quotes too', () => {
+    for (const keyword of ['WORKDIR', 'USER', 'STOPSIGNAL', 'MAINTAINER']) {
+      expect(instruction(`${keyword}  a "b  c"\t'd' `).args).toBe('a "b  c"\t\'d\'');
+    }
+  });
+
   test.each(['WORKDIR', 'USER', 'STOPSIGNAL', 'MAINTAINER'])('%s takes the whole rest of the line', (keyword) => {
     expect(instruction(`${keyword} a "b  c" `).args).toBe('a "b  c"');
   });

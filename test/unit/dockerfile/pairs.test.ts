@@ -74,6 +74,43 @@ describe('pairs', () => {
     expect(pairs(keyword, args)).toEqual(expected);
   });
 
+  test('are one, and the rest of the line its value, when the first word of ENV or LABEL has no =', () => {
+    expect(pairs('ENV', 'A b c=d "e')).toEqual([['A', 'b c=d "e']]);
+    expect(pairs('LABEL', 'a.b\t c  d')).toEqual([['a.b', 'c  d']]);
+    expect(() => pairs('ENV', 'A')).toThrow('ENV A has no value');
+  });
+
+  test('else all have an =, and the error names the word that has none', () => {
+    expect(() => pairs('ENV', 'A=1 B')).toThrow('ENV has no = in B');
+    expect(() => pairs('ENV', 'A= b')).toThrow('ENV has no = in b');
+    expect(() => pairs('LABEL', 'a=1 "b c" d=2')).toThrow('LABEL has no = in "b c"');
+  });
+
+  test('join quoted and escaped stretches to one word', () => {
+    expect(pairs('ENV', `A="x y"'z  z' B=a\\ b C='$n' D="\\" =" E=`)).toEqual([
+      ['A', `"x y"'z  z'`],
+      ['B', 'a\\ b'],
+      ['C', "'$n'"],
+      ['D', '"\\" ="'],
+      ['E', ''],
+    ]);
+  });
+
+  test('without a name are an error', () => {
+    for (const keyword of ['ENV', 'LABEL', 'ARG'] as const) {
+      expect(() => pairs(keyword, '=x')).toThrow(`${keyword} has a value without a name: =x`);
+    }
+  });
+
+  test('of ARG are several to a line, with a value or without', () => {
+    expect(pairs('ARG', 'A=1 B C="x y" D=')).toEqual([
+      ['A', '1'],
+      ['B', null],
+      ['C', '"x y"'],
+      ['D', ''],
+    ]);
+  });
+
   test('are escaped with a backtick when that is the escape character', () => {
     expect(pairs('ENV', 'A=a` b B=c:\\ C=d', '`')).toEqual([
       ['A', 'a` b'],

@@ -27,6 +27,12 @@ describe('missingBases', () => {
     expect(requests.find(({ platform }) => platform.architecture === 'arm64')?.at).toMatchObject({ file: 'Dockerfile', startLine: 4 });
   });
 
+  it('never asks for the image of a syntax directive', () => {
+    const parsed = parseDockerfile(Buffer.from('# syntax=example.com/frontend:1\nFROM scratch'), 'Dockerfile');
+    expect(parsed.directives.syntax).toBe('example.com/frontend:1');
+    expect(missingBases(parsed, inputs, new Map())).toEqual([]);
+  });
+
   it('asks again when the triggers of a base need further stages', () => {
     const parsed = parse('FROM b AS assets\nFROM a\n');
     const known = new Map([['a linux/amd64', image({ OnBuild: ['COPY --from=assets /x /x'] })]]);
