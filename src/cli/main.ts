@@ -1,14 +1,18 @@
 /**
- * Where the process begins and ends: exit code, signals, streams. Everything else is loaded on demand, because scripts ask
- * for `--version` often and every build pays for what is loaded before it.
+ * Where the process begins and ends. Bundled as dist/cli/main.cjs, which bin/tsbuild.js starts. Everything but the version is
+ * loaded on demand, because scripts ask for `--version` often and every build pays for what is loaded before it.
  */
+import { join } from 'node:path';
 import { VERSION } from './version.ts';
 
-const argv = process.argv.slice(2);
-if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
-  process.stdout.write(`${VERSION}\n`);
-} else {
-  const { fileURLToPath } = await import('node:url');
+/** `argv` without node and script. Sets the exit code; `built`: a build ended well in this process. Never rejects. */
+export async function main(argv: readonly string[]): Promise<'built' | 'other'> {
+  if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
+    process.stdout.write(`${VERSION}\n`);
+    return 'other';
+  }
   const { runProcess } = await import('./run-process.ts');
-  process.exitCode = await runProcess(argv, fileURLToPath(new URL('../backend/namespaces/init.js', import.meta.url)));
+  const { code, ended } = await runProcess(argv, join(import.meta.dirname, '..', 'backend', 'namespaces', 'init.cjs'));
+  process.exitCode = code;
+  return ended;
 }

@@ -32,7 +32,8 @@ export interface CommandWorld extends CommandLineWorld {
   readonly runBuild: RunBuild;
 }
 
-export type ExitKind = 'built' | 'failed' | 'usage' | 'cancelled';
+/** `told`: help or version. */
+export type ExitKind = 'built' | 'told' | 'failed' | 'usage' | 'cancelled';
 
 /** Never rejects: whatever goes wrong is told on stderr and in the result. A number is the exit code of `runElsewhere`. */
 export async function runCommand(argv: readonly string[], world: CommandWorld): Promise<ExitKind | number> {
@@ -44,12 +45,12 @@ export async function runCommand(argv: readonly string[], world: CommandWorld): 
   }
   if (line.asks === 'version') {
     world.writeResult(`${VERSION}\n`);
-    return 'built';
+    return 'told';
   }
   if (line.asks === 'help') {
     const { helpText } = await import('./help.ts');
     world.writeResult(helpText(world.columns));
-    return 'built';
+    return 'told';
   }
   return runBuildCommand(line.options, world);
 }

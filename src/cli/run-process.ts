@@ -9,8 +9,14 @@ const SAME_SIGNAL_MS = 500;
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** `argv` without node and script; `initPath`: see wire.ts. The exit code. */
-export async function runProcess(argv: readonly string[], initPath: string): Promise<number> {
+export interface ProcessEnd {
+  readonly code: number;
+  /** `built`: by this process, not by another one that it started. */
+  readonly ended: 'built' | 'other';
+}
+
+/** `argv` without node and script; `initPath`: see wire.ts. */
+export async function runProcess(argv: readonly string[], initPath: string): Promise<ProcessEnd> {
   ignoreBrokenPipes();
   const abort = new AbortController();
   const received: { first: { readonly name: (typeof SIGNALS)[number]; readonly atMs: number } | null } = { first: null };
@@ -34,8 +40,9 @@ export async function runProcess(argv: readonly string[], initPath: string): Pro
     runElsewhere: async () => (await import('./wire.ts')).runInUserNamespace(process.argv.slice(1)),
     runBuild: async (options, context) => (await import('./wire.ts')).runBuild(options, { ...context, initPath }),
   });
-  if (typeof code === 'number') return code;
-  return code === 'cancelled' ? EXIT_CODE[received.first?.name ?? 'SIGINT'] : EXIT_CODE[code];
+  if (typeof code === 'number') return { code, ended: 'other' };
+  if (code === 'cancelled') return { code: EXIT_CODE[received.first?.name ?? 'SIGINT'], ended: 'other' };
+  return { code: EXIT_CODE[code], ended: code === 'built' ? 'built' : 'other' };
 }
 
 function reportWorld(): ReportWorld {

@@ -7,7 +7,6 @@ import { once } from 'node:events';
 import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { formatError } from '../report/error-text.ts';
 import { palette } from '../report/terminal-text.ts';
 import { count, formatBytes } from '../report/units.ts';
@@ -17,8 +16,8 @@ import { findPrograms } from './programs.ts';
 import { pushImage } from './push-image.ts';
 import { startRegistry } from './registry-server.ts';
 
-// dist/demo/demo.js
-const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+// dist/demo/demo.cjs
+const ROOT = join(import.meta.dirname, '..', '..');
 const CONTEXT = join(ROOT, 'fixtures', 'demo');
 const CLI = join(ROOT, 'bin', 'tsbuild.js');
 const BASE = { repository: 'demo/base', tag: '1' } as const;
@@ -138,14 +137,19 @@ function makeFoldersOpen(folder: string): void {
   for (const entry of readdirSync(folder, { withFileTypes: true })) if (entry.isDirectory()) makeFoldersOpen(join(folder, entry.name));
 }
 
-if (!existsSync(join(ROOT, 'dist', 'cli', 'main.js'))) {
-  say('dist/ is missing: run "npm run build" first.');
-  process.exitCode = 1;
-} else {
+async function main(): Promise<number> {
+  if (!existsSync(join(ROOT, 'dist', 'cli', 'main.cjs'))) {
+    say('dist/ is missing: run "npm run build" first.');
+    return 1;
+  }
   try {
-    process.exitCode = await demo();
+    return await demo();
   } catch (error) {
     process.stderr.write(`\n${formatError(error, { color, verbosity: 'debug', readSource: () => null })}\n`);
-    process.exitCode = 1;
+    return 1;
   }
 }
+
+void main().then((code) => {
+  process.exitCode = code;
+});

@@ -14,7 +14,7 @@ export type LibcArgument = number | bigint | string | Uint8Array | BigInt64Array
 /** Returns the function's result, or minus the errno where the function returned -1 (as the kernel does). */
 export type LibcFunction = (...args: readonly LibcArgument[]) => number;
 
-const load = createRequire(import.meta.url);
+const load = createRequire(import.meta.filename);
 const libc = once(() => {
   const koffi = load('koffi') as typeof Koffi;
   return { koffi, library: koffi.load(null) };

@@ -1,5 +1,5 @@
 /**
- * The first process of a RUN's namespaces, bundled on its own as dist/backend/namespaces/init.js: builds the rootfs out of
+ * The first process of a RUN's namespaces, bundled on its own as dist/backend/namespaces/init.cjs: builds the rootfs out of
  * mounts, gives up what a RUN must not have, and becomes the command. It never returns to tsbuild but by its report; a
  * pipe that ends without a spec means that it is not needed any more.
  */

@@ -143,7 +143,7 @@ test('a wrong command line is told here, not by another process', async () => {
 
 test('help and version go to stdout', async () => {
   const help = await run(['--help'], never);
-  expect([help.exit, help.err, help.out.split('\n')[0]]).toEqual(['built', '', 'Usage: tsbuild [flags]']);
+  expect([help.exit, help.err, help.out.split('\n')[0]]).toEqual(['told', '', 'Usage: tsbuild [flags]']);
   const version = await run(['--version', '--no-push'], never);
-  expect(version).toEqual({ exit: 'built', err: '', out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) as string });
+  expect(version).toEqual({ exit: 'told', err: '', out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) as string });
 });
