@@ -2,11 +2,12 @@
  * Makes a LayerIndex from a layer's tar headers as they go by. The last member of a path wins, as when unpacking; what
  * would be refused when unpacking is refused here too, so a layer that is indexed can be unpacked.
  */
-import { type BytePath, type ByteString, parentOf, textOf } from '../bytes/byte-path.ts';
+import { type BytePath, type ByteString, baseName, joinPath, parentOf, textOf } from '../bytes/byte-path.ts';
 import { TsbuildError } from '../errors.ts';
 import type { FileContent } from './entry.ts';
+import { followLinks } from './follow-links.ts';
 import type { LayerIndex } from './layer-index.ts';
-import { memberPath, notBelow, parseMemberName } from './member-name.ts';
+import { isWithin, memberPath, notBelow, parseMemberName } from './member-name.ts';
 import type { TarHandler, TarMember } from './tar/member.ts';
 import type { TreeEntry } from './tree.ts';
 
@@ -33,13 +34,27 @@ export function createIndexBuilder(contentOf: ContentOf): IndexBuilder {
   let kept: { readonly path: BytePath; readonly parts: Buffer[] } | undefined;
   let ended = false;
 
+  function isFolder(path: BytePath): boolean {
+    return path === '' || implied.has(path) || puts.get(path)?.node.type === 'dir';
+  }
+
+  function symlinkAt(path: BytePath): ByteString | undefined {
+    const node = puts.get(path)?.node;
+    return node?.type === 'symlink' ? node.target : undefined;
+  }
+
+  function folderOf(path: BytePath): BytePath {
+    return isFolder(path) ? path : followLinks(path, symlinkAt);
+  }
+
+  /** Where a member goes: what it says, but for symlinks on the way. */
+  function placeOf(path: BytePath): BytePath {
+    return joinPath(folderOf(parentOf(path)), baseName(path));
+  }
+
   function needFolder(folder: BytePath, of: BytePath): void {
-    for (let path = folder; path !== ''; path = parentOf(path)) {
-      if (implied.has(path)) return;
-      const entry = puts.get(path);
-      if (entry?.node.type === 'dir') return;
-      if (entry !== undefined) throw notBelow(of, path, entry.node.type === 'symlink' ? 'symlink' : 'other');
-      if (lowerLinks.has(path)) throw notBelow(of, path, 'other');
+    for (let path = folder; !isFolder(path); path = parentOf(path)) {
+      if (puts.has(path) || lowerLinks.has(path)) throw notBelow(of, path);
       implied.add(path);
     }
   }
@@ -59,7 +74,7 @@ export function createIndexBuilder(contentOf: ContentOf): IndexBuilder {
   function put(path: BytePath, member: TarMember): void {
     needFolder(parentOf(path), path);
     if (member.type === 'hardlink') {
-      link(path, memberPath(member.target, 'hard link target'));
+      link(path, placeOf(memberPath(member.target, 'hard link target')));
       return;
     }
     replaceBy(member.type === 'dir' ? 'dir' : 'other', path);
@@ -85,11 +100,11 @@ export function createIndexBuilder(contentOf: ContentOf): IndexBuilder {
 
   function link(path: BytePath, target: BytePath): void {
     const file = puts.get(target);
-    if (target === path || target === '' || file?.node.type === 'dir' || implied.has(target)) throw badLink(path, target);
+    if (isWithin(target, path) || isFolder(target)) throw badLink(path, target);
     replaceBy('other', path);
     if (file === undefined) {
       puts.delete(path);
-      lowerLinks.set(path, target);
+      lowerLinks.set(path, lowerLinks.get(target) ?? target);
       return;
     }
     const key = file.link ?? String(links++);
@@ -109,18 +124,24 @@ export function createIndexBuilder(contentOf: ContentOf): IndexBuilder {
       switch (name.kind) {
         case 'nothing':
           return;
-        case 'remove':
-          needFolder(parentOf(name.path), name.path);
-          removes.add(name.path);
+        case 'remove': {
+          const path = placeOf(name.path);
+          needFolder(parentOf(path), path);
+          removes.add(path);
           return;
-        case 'opaque':
-          needFolder(name.path, name.path);
-          opaques.add(name.path);
+        }
+        case 'opaque': {
+          const folder = folderOf(name.path);
+          needFolder(folder, folder);
+          opaques.add(folder);
           return;
-        case 'put':
+        }
+        case 'put': {
           if (name.path === '') return putRoot(puts, member);
-          put(name.path, member);
-          if (member.type === 'file' && KEPT.has(name.path) && member.size <= MAX_KEPT_BYTES) kept = { path: name.path, parts: [] };
+          const path = placeOf(name.path);
+          put(path, member);
+          if (member.type === 'file' && KEPT.has(path) && member.size <= MAX_KEPT_BYTES) kept = { path, parts: [] };
+        }
       }
     },
     content(bytes) {
@@ -155,6 +176,6 @@ function putRoot(puts: Map<BytePath, TreeEntry>, member: TarMember): void {
 function badLink(path: BytePath, target: ByteString): TsbuildError {
   return new TsbuildError(
     'LAYER_INVALID',
-    `a layer's hard link "${textOf(path)}" leads to "${textOf(target)}", which is a folder or the link itself`,
+    `a layer's hard link "${textOf(path)}" leads to "${textOf(target)}", which is a folder, the link itself or below it`,
   );
 }

@@ -32,8 +32,17 @@ export function parseMemberName(name: ByteString): MemberName {
   return { kind: 'remove', path: joinPath(parentOf(path), removed) };
 }
 
-/** The path inside the root of a member's name or hard link target. Leading `/` and `.` parts vanish. Throws LAYER_PATH_ESCAPE for `..`. */
+/** Linux takes no longer path; an image cannot be used anywhere with such a file. */
+const MAX_PATH = 4095;
+
+/**
+ * The path inside the root of a member's name or hard link target. Leading `/` and `.` parts vanish. Throws
+ * LAYER_PATH_ESCAPE for `..`, LAYER_INVALID for what is longer than a path may be.
+ */
 export function memberPath(name: ByteString, what: 'name' | 'hard link target'): BytePath {
+  if (name.length > MAX_PATH) {
+    throw new TsbuildError('LAYER_INVALID', `a layer holds a name or link that is too long for Linux: "${textOf(name.slice(0, 300))}"`);
+  }
   if (isClean(name)) return name.endsWith('/') ? name.slice(0, -1) : name;
   const parts = name.split('/').filter((part) => part !== '' && part !== '.');
   if (parts.includes('..')) {
@@ -58,15 +67,16 @@ export function opaqueMarkOf(folder: BytePath): ByteString {
   return joinPath(folder, OPAQUE_NAME);
 }
 
+export function isWithin(path: BytePath, folder: BytePath): boolean {
+  return path === folder || path.startsWith(`${folder}/`);
+}
+
 /** The error for a member below something that the same layer makes no folder. */
-export function notBelow(path: BytePath, parent: BytePath, what: 'symlink' | 'other'): TsbuildError {
-  const [member, above] = [textOf(path), textOf(parent)];
-  return what === 'symlink'
-    ? new TsbuildError(
-        'LAYER_PATH_ESCAPE',
-        `a layer puts "${member}" below "${above}", which the same layer makes a symlink: that could write anywhere`,
-      )
-    : new TsbuildError('LAYER_INVALID', `a layer puts "${member}" below "${above}", which the same layer makes no folder`);
+export function notBelow(path: BytePath, parent: BytePath): TsbuildError {
+  return new TsbuildError(
+    'LAYER_INVALID',
+    `a layer puts "${textOf(path)}" below "${textOf(parent)}", which the same layer makes no folder`,
+  );
 }
 
 function invalid(name: ByteString, why: string): TsbuildError {

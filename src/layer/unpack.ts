@@ -2,8 +2,9 @@
  * Writes one layer into an empty folder in the form that the kernel's overlay takes: whiteouts are character devices 0:0,
  * opaque folders carry an xattr. Only what this layer says; lower layers are not looked at.
  *
- * A layer is untrusted. Nothing is written through a symlink: a parent must be a folder that this unpacking made itself,
- * which it knows without asking. Synchronous, because that is several times faster than promises here.
+ * A layer is untrusted. The kernel never follows a symlink here: a parent is a folder that this unpacking made itself, which
+ * it knows without asking, and where the layer's own symlinks lead is worked out from what it has made (follow-links.ts).
+ * Synchronous, because that is several times faster than promises here.
  * Specs: kernel overlayfs.rst, "whiteouts and opaque directories"; OCI image-spec layer.md.
  */
 import {
@@ -20,12 +21,13 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { type BytePath, forFs, parentOf, textOf } from '../bytes/byte-path.ts';
+import { type BytePath, type ByteString, baseName, forFs, joinPath, parentOf, textOf } from '../bytes/byte-path.ts';
 import { TsbuildError } from '../errors.ts';
 import { makeNode } from '../sys/mknod.ts';
 import { setXattr } from '../sys/xattr.ts';
 import type { FileMeta } from './entry.ts';
-import { memberPath, notBelow, parseMemberName } from './member-name.ts';
+import { followLinks } from './follow-links.ts';
+import { isWithin, memberPath, notBelow, parseMemberName } from './member-name.ts';
 import type { TarHandler, TarMember } from './tar/member.ts';
 import { applyMeta, type Owners } from './unpack-meta.ts';
 
@@ -35,8 +37,6 @@ export interface UnpackOptions {
   /** Whose xattrs the overlay will be mounted with: 'user' is mount option `userxattr`, needed in a user namespace. */
   readonly style: 'trusted' | 'user';
   readonly owners: Owners;
-  /** The unpacked file of a lower layer, for hard links to one; undefined: there is none. Without it such links are refused. */
-  readonly lowerFile?: (path: BytePath) => string | Buffer | undefined;
 }
 
 interface Folder {
@@ -53,12 +53,14 @@ const WHITEOUT = { type: 'char', mode: 0, major: 0, minor: 0 } as const;
  * refuses. The folder is right only after `end`; after a failure the caller removes it.
  *
  * Device nodes that this process may not make become whiteouts: nothing of a lower layer shows in their place, and the
- * index still knows them.
+ * index still knows them. So do hard links to files of lower layers, which differ from image to image: whoever stacks the
+ * folder puts them above it.
  */
 export function createUnpacker(options: UnpackOptions): TarHandler {
   const root = options.folder;
   if (readdirSync(root).length > 0) throw new Error('a layer must be unpacked into an empty folder');
   const folders = new Map<BytePath, Folder>([['', { meta: undefined, opaque: false }]]);
+  const symlinks = new Map<BytePath, ByteString>();
   const removed = new Set<BytePath>();
   let file: { readonly fd: number; readonly path: BytePath; readonly meta: FileMeta; position: number; hole: boolean } | undefined;
   let current: BytePath = '';
@@ -68,12 +70,20 @@ export function createUnpacker(options: UnpackOptions): TarHandler {
     return typeof name === 'string' ? `${root}/${name}` : Buffer.concat([Buffer.from(`${root}/`), name]);
   }
 
+  function folderOf(path: BytePath): BytePath {
+    return folders.has(path) ? path : followLinks(path, (link) => symlinks.get(link));
+  }
+
+  /** Where a member goes: what it says, but for symlinks on the way. */
+  function placeOf(path: BytePath): BytePath {
+    return joinPath(folderOf(parentOf(path)), baseName(path));
+  }
+
   function needFolder(path: BytePath, of: BytePath): Folder {
     const known = folders.get(path);
     if (known !== undefined) return known;
     needFolder(parentOf(path), of);
-    const place = host(path);
-    if (make(() => mkdirSync(place, 0o700)) === 'exists') throw notBelow(of, path, lstatSync(place).isSymbolicLink() ? 'symlink' : 'other');
+    if (make(() => mkdirSync(host(path), 0o700)) === 'exists') throw notBelow(of, path);
     return remember(path);
   }
 
@@ -88,12 +98,13 @@ export function createUnpacker(options: UnpackOptions): TarHandler {
     if (!folders.delete(path)) return;
     rmSync(host(path), { recursive: true, force: true });
     const below = `${path}/`;
-    for (const all of [folders, removed]) for (const known of all.keys()) if (known.startsWith(below)) all.delete(known);
+    for (const all of [folders, symlinks, removed]) for (const known of all.keys()) if (known.startsWith(below)) all.delete(known);
   }
 
   /** Makes what is no folder; what an earlier member left there goes first. */
   function place(path: BytePath, create: (place: string | Buffer) => void): void {
     dropFolder(path);
+    symlinks.delete(path);
     const place = host(path);
     if (make(() => create(place)) !== 'exists') return;
     unlinkSync(place);
@@ -109,6 +120,7 @@ export function createUnpacker(options: UnpackOptions): TarHandler {
           const place = host(path);
           if (make(() => mkdirSync(place, 0o700)) === 'exists') {
             unlinkSync(place);
+            symlinks.delete(path);
             mkdirSync(place, 0o700);
           }
           folder = remember(path);
@@ -125,10 +137,11 @@ export function createUnpacker(options: UnpackOptions): TarHandler {
       }
       case 'symlink':
         place(path, (place) => symlinkSync(forFs(member.target), place));
+        symlinks.set(path, member.target);
         applyMeta(host(path), member.meta, 'symlink', options.owners);
         return;
       case 'hardlink':
-        link(path, memberPath(member.target, 'hard link target'));
+        link(path, placeOf(memberPath(member.target, 'hard link target')));
         return;
       case 'fifo':
       case 'char':
@@ -150,14 +163,12 @@ export function createUnpacker(options: UnpackOptions): TarHandler {
   }
 
   function link(path: BytePath, target: BytePath): void {
-    if (target === path || folders.has(target)) {
-      throw badLink(path, target, 'which is a folder or the link itself');
-    }
-    // A parent that is no folder of ours could be a symlink out of the root: link(2) would follow it.
+    if (isWithin(target, path) || folders.has(target)) throw badLink(path, target);
+    const symlink = symlinks.get(target);
+    // Asked only below folders of this unpacking: link(2) could go elsewhere through others.
     const mine = folders.has(parentOf(target)) && exists(host(target));
-    const source = mine ? host(target) : options.lowerFile?.(target);
-    if (source === undefined) throw badLink(path, target, 'which this layer does not have');
-    place(path, (place) => linkSync(source, place));
+    place(path, (place) => (mine ? linkSync(host(target), place) : makeNode(place, WHITEOUT)));
+    if (symlink !== undefined) symlinks.set(path, symlink);
   }
 
   function whiteout(path: BytePath): void {
@@ -191,11 +202,12 @@ export function createUnpacker(options: UnpackOptions): TarHandler {
         const name = parseMemberName(member.name);
         if (name.kind === 'nothing') return;
         current = name.path;
-        if (name.kind === 'opaque') needFolder(name.path, name.path).opaque = true;
+        if (name.kind === 'opaque') needFolder(folderOf(name.path), name.path).opaque = true;
         else if (name.kind === 'remove') {
-          needFolder(parentOf(name.path), name.path);
-          removed.add(name.path);
-        } else if (name.path !== '') put(name.path, member);
+          const path = placeOf(name.path);
+          needFolder(parentOf(path), path);
+          removed.add(path);
+        } else if (name.path !== '') put(placeOf(name.path), member);
         else if (member.type === 'dir') needFolder('', '').meta = member.meta;
         else throw new TsbuildError('LAYER_INVALID', `a layer makes its root a ${member.type}`);
       });
@@ -261,8 +273,11 @@ function codeOf(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException).code;
 }
 
-function badLink(path: BytePath, target: BytePath, why: string): TsbuildError {
-  return new TsbuildError('LAYER_INVALID', `a layer's hard link "${textOf(path)}" leads to "${textOf(target)}", ${why}`);
+function badLink(path: BytePath, target: BytePath): TsbuildError {
+  return new TsbuildError(
+    'LAYER_INVALID',
+    `a layer's hard link "${textOf(path)}" leads to "${textOf(target)}", which is a folder, the link itself or below it`,
+  );
 }
 
 function explained(error: unknown, path: BytePath): unknown {
