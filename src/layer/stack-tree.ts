@@ -14,13 +14,29 @@ import type { FileTree, TreeEntry } from './tree.ts';
 
 /** Of folders that no layer describes: what unpacking makes them. */
 const IMPLIED_META: FileMeta = { mode: 0o755, uid: 0, gid: 0, mtimeNs: 0n };
-const IMPLIED_FOLDER: TreeEntry = { meta: IMPLIED_META, node: { type: 'dir' } };
+const IMPLIED_FOLDER: Found = { entry: { meta: IMPLIED_META, node: { type: 'dir' } }, origin: undefined };
 
 /** Positions of the layers that a folder is made of, highest first. */
 type Folder = readonly number[];
 
+/** Which layer a file of a stack comes from, counted from the lowest, and what it is called there. */
+export interface Origin {
+  readonly position: number;
+  readonly path: BytePath;
+}
+
+export interface StackedTree extends FileTree {
+  /** undefined: nothing is there, or a folder that no layer describes. */
+  originOf(path: BytePath): Origin | undefined;
+}
+
+interface Found {
+  readonly entry: TreeEntry;
+  readonly origin: Origin | undefined;
+}
+
 /** `layers` lowest first. `link` keys of the entries are unique within this tree. */
-export function stackTree(layers: readonly LayerIndex[]): FileTree {
+export function stackTree(layers: readonly LayerIndex[]): StackedTree {
   const lowerTargets = new Set<BytePath>();
   for (const layer of layers) for (const target of layer.lowerLinks?.values() ?? []) lowerTargets.add(target);
   const folders = new Map<BytePath, Folder | undefined>([['', rootFolder(layers)]]);
@@ -48,12 +64,15 @@ export function stackTree(layers: readonly LayerIndex[]): FileTree {
     return made.length === 0 ? undefined : made;
   }
 
-  function lookUp(parent: Folder, path: BytePath): TreeEntry | undefined {
+  function lookUp(parent: Folder, path: BytePath): Found | undefined {
     let folderSeen = false;
     for (const position of parent) {
       const layer = layerAt(position);
       const entry = layer.puts.get(path);
-      if (entry !== undefined) return folderSeen && entry.node.type !== 'dir' ? IMPLIED_FOLDER : owned(entry, position, path);
+      if (entry !== undefined) {
+        if (folderSeen && entry.node.type !== 'dir') return IMPLIED_FOLDER;
+        return { entry: owned(entry, position, path), origin: { position, path } };
+      }
       const target = layer.lowerLinks?.get(path);
       if (target !== undefined) return folderSeen ? IMPLIED_FOLDER : below(position, target);
       if (layer.implied.has(path)) folderSeen = true;
@@ -64,13 +83,13 @@ export function stackTree(layers: readonly LayerIndex[]): FileTree {
   }
 
   /** What the layers below `position` have at `path`: the target of a hard link that a layer makes to a file of another. */
-  function below(position: number, path: BytePath): TreeEntry | undefined {
+  function below(position: number, path: BytePath): Found | undefined {
     let folder: Folder | undefined = (folders.get('') as Folder).filter((lower) => lower < position);
     for (let slash = path.indexOf('/'); slash >= 0 && folder !== undefined; slash = path.indexOf('/', slash + 1)) {
       folder = folderIn(folder, path.slice(0, slash));
     }
     const found = folder === undefined ? undefined : lookUp(folder, path);
-    return found?.node.type === 'dir' ? undefined : found;
+    return found?.entry.node.type === 'dir' ? undefined : found;
   }
 
   function owned(entry: TreeEntry, position: number, path: BytePath): TreeEntry {
@@ -92,17 +111,18 @@ export function stackTree(layers: readonly LayerIndex[]): FileTree {
       for (const name of names.gone.get(path) ?? []) hidden.add(name);
     }
     // A hard link to a file that no lower layer has does not exist.
-    return sorted([...found].filter((name) => lowerTargets.size === 0 || lstat(joinPath(path, name)) !== undefined));
+    return sorted([...found].filter((name) => lowerTargets.size === 0 || find(joinPath(path, name)) !== undefined));
   }
 
-  function lstat(path: BytePath): TreeEntry | undefined {
+  function find(path: BytePath): Found | undefined {
     if (path === '') return rootEntry(layers, folders.get('') as Folder);
     const parent = folderAt(parentOf(path));
     return parent === undefined ? undefined : lookUp(parent, path);
   }
 
   return {
-    lstat,
+    lstat: (path) => find(path)?.entry,
+    originOf: (path) => find(path)?.origin,
     list(path) {
       let names = lists.get(path);
       if (names === undefined) lists.set(path, (names = listAt(path)));
@@ -125,10 +145,10 @@ function rootFolder(layers: readonly LayerIndex[]): Folder {
   return folder;
 }
 
-function rootEntry(layers: readonly LayerIndex[], folder: Folder): TreeEntry {
+function rootEntry(layers: readonly LayerIndex[], folder: Folder): Found {
   for (const position of folder) {
     const entry = layers[position]?.puts.get('');
-    if (entry !== undefined) return entry;
+    if (entry !== undefined) return { entry, origin: { position, path: '' } };
   }
   return IMPLIED_FOLDER;
 }

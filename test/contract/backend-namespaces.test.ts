@@ -7,6 +7,7 @@ import { describeUnless } from '../helpers/describe-unless.ts';
 import { missing } from '../helpers/tools.ts';
 import { bundleFolder, bundleInit } from './backend-bundle.ts';
 import { backendContract } from './backend-contract.ts';
+import { linksSuite } from './backend-links.ts';
 import { namespacesSuite } from './backend-namespaces-suite.ts';
 
 describeUnless(missing(['root', 'busybox', 'unshare', 'setpriv']), 'namespaces', () => {
@@ -24,5 +25,6 @@ describeUnless(missing(['root', 'busybox', 'unshare', 'setpriv']), 'namespaces',
     return probe.backend();
   };
   backendContract('namespaces', make);
+  linksSuite(make);
   namespacesSuite(make, () => ({ dist, initPath }));
 });

@@ -10,7 +10,7 @@ import type { LayerEntry } from '../../layer/entry.ts';
 import { removeTree } from '../../sys/remove-tree.ts';
 import type { LayerMaterial, Rootfs, RunSpec } from '../backend.ts';
 import type { InitSpec, OverlayStyle } from './init-spec.ts';
-import { layOutLayers, type UnpackedLayer, unpacked, upperOf } from './overlay-folder.ts';
+import { layOutLayers, type UnpackedLayer, unpacked, unpackedStack, upperOf } from './overlay-folder.ts';
 import type { SandboxPrograms } from './programs.ts';
 import { setupFailed } from './run-errors.ts';
 import { prepareMounts } from './run-mounts.ts';
@@ -32,7 +32,7 @@ export async function openRootfs(layers: readonly LayerMaterial[], options: Root
   try {
     // While the layers are unpacked, so that it is ready when the first command is.
     rootfs.startAhead();
-    for (const layer of await Promise.all(layers.map((one) => unpacked(one, signal)))) rootfs.push(layer);
+    for (const layer of await unpackedStack(layers, { folder: home, signal })) rootfs.push(layer);
     return rootfs;
   } catch (error) {
     await rootfs[Symbol.asyncDispose]();
@@ -67,7 +67,7 @@ function createRootfs(home: string, { programs, style }: RootfsOptions): Growing
 
     async lay(layer, signal) {
       if (last !== null) throw new Error('the changes of the last run are not adopted yet');
-      stack.push(await unpacked(layer, signal));
+      stack.push(await unpacked(layer, { below: stack, folder: home, signal }));
     },
 
     async run(spec, signal) {
@@ -134,13 +134,13 @@ async function prepareRun(spec: RunSpec, place: RunPlace): Promise<{ readonly in
     const mounts = await prepareMounts(spec, place);
     const root = join(folder, 'root');
     const mountPoints = mounts.map((mount) => mount.point);
-    const { spec: overlay, tree, stubs } = layOutLayers({ folder: root, layers: stack, mountPoints, writable: true, style });
+    const { spec: overlay, tree, lowerFile, stubs } = layOutLayers({ folder: root, layers: stack, mountPoints, writable: true, style });
     const scratch = join(folder, 'memory');
     mkdirSync(scratch);
     const { argv, env, cwd, user, network, hostname } = spec;
     return {
       init: { root: overlay, scratch, mounts: mounts.map((mount) => mount.init), network, hostname, argv, env, cwd, user },
-      upper: { folder: upperOf(root), style, lower: tree, stubs },
+      upper: { folder: upperOf(root), style, lower: tree, lowerFile, stubs },
     };
   } catch (error) {
     if (error instanceof SetupError) throw setupFailed(error.what, error.message, error.code);

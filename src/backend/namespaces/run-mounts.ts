@@ -6,7 +6,7 @@ import { stackTree } from '../../layer/stack-tree.ts';
 import type { RunMount, RunSpec } from '../backend.ts';
 import type { InitMount, OverlayStyle } from './init-spec.ts';
 import { hostsFile, resolvConf } from './network-files.ts';
-import { layOutLayers, unpacked } from './overlay-folder.ts';
+import { layOutLayers, unpackedStack } from './overlay-folder.ts';
 import { SetupError } from './setup-error.ts';
 import { findInTree, type MountPoint } from './stub-plan.ts';
 
@@ -69,7 +69,7 @@ async function prepare(mount: RunMount, number: number, where: MountFolder): Pro
       const indexes = mount.layers.map((layer) => layer.index);
       const { entry } = findInTree(stackTree(indexes), bytesOf(mount.path));
       if (entry === undefined) throw new SetupError(`mount ${target}`, `its source ${mount.path} does not exist`);
-      const layers = await Promise.all(mount.layers.map((layer) => unpacked(layer, where.signal)));
+      const layers = await unpackedStack(mount.layers, where);
       const overlay = layOutLayers({
         folder: join(where.folder, `layers${number}`),
         layers,

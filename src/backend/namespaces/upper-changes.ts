@@ -12,6 +12,7 @@ import type { FileTree, TreeEntry } from '../../layer/tree.ts';
 import { deviceNumbers } from '../../sys/device-numbers.ts';
 import { readXattrs } from '../../sys/xattr.ts';
 import type { OverlayStyle } from './init-spec.ts';
+import { sameContent } from './same-content.ts';
 import type { StubPlan } from './stub-plan.ts';
 
 export interface UpperFolder {
@@ -20,6 +21,8 @@ export interface UpperFolder {
   readonly style: OverlayStyle;
   /** What lay below, without the stubs. */
   readonly lower: FileTree;
+  /** Such a file as it lies in the folder of its layer; undefined: none of a folder. */
+  lowerFile(path: BytePath): string | Buffer | undefined;
   readonly stubs: StubPlan;
 }
 
@@ -75,9 +78,26 @@ async function readEntry(walk: Walk, path: BytePath, parentBelow: TreeEntry | nu
   if (stats.isDirectory()) return readSubfolder(walk, path, { meta, below, opaque: isOpaque(path, xattrs, walk.style) });
   refuse(path, xattrs, walk.style, 'metacopy');
   const entry = entryOf(path, host, stats, meta);
+  if (entry?.kind === 'put' && (await isUnchanged(walk, entry, stats, below))) return;
   if (entry !== undefined) walk.found.push(entry);
   // A socket is not in layers, yet it stands in the place of what was there.
   else if (below !== undefined) walk.found.push({ kind: 'remove', path });
+}
+
+/**
+ * A file that was copied up without being changed: by a chown to the owner that it has, or since it got a further name. BuildKit
+ * leaves it out, too (comparing by time where the time has nanoseconds; here the content always counts).
+ */
+async function isUnchanged(walk: Walk, upper: PutEntry, stats: BigIntStats, below: TreeEntry | undefined): Promise<boolean> {
+  const { path, meta, node } = upper;
+  if (below?.node.type !== node.type) return false;
+  const host = walk.lowerFile(path);
+  const lower = host === undefined ? undefined : lstatSync(host, { bigint: true, throwIfNoEntry: false });
+  if (host === undefined || lower === undefined) return false;
+  if (lower.mode !== stats.mode || lower.uid !== stats.uid || lower.gid !== stats.gid || lower.rdev !== stats.rdev) return false;
+  if (lower.size !== stats.size || lower.mtimeNs !== stats.mtimeNs || !equalMeta(metaOf(lower, readXattrs(host)), meta)) return false;
+  if (node.type === 'symlink') return readlinkSync(host, 'latin1') === node.target;
+  return node.type !== 'file' || (await sameContent(host, hostPath(walk, path), walk.signal));
 }
 
 /** A command reaches any depth by steps; a layer is written, and unpacked again, by whole paths of at most 4095 bytes. */

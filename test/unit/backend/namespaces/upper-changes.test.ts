@@ -35,7 +35,7 @@ function below(...paths: string[]): LayerIndex {
 }
 
 const read = async (lower: LayerIndex, stubs: StubPlan = new Map()): Promise<readonly LayerEntry[]> =>
-  readUpperChanges({ folder: upper, style: 'user', lower: stackTree([lower]), stubs }, never);
+  readUpperChanges({ folder: upper, style: 'user', lower: stackTree([lower]), lowerFile: () => undefined, stubs }, never);
 
 const shown = async (lower: LayerIndex, stubs?: StubPlan): Promise<string[]> =>
   lines(await read(lower, stubs)).map((line) => line.replace(` ${owner.uid}:${owner.gid}`, ''));
@@ -174,5 +174,7 @@ test('a path that is too long for the kernel is named, with its length', async (
 test('an abort ends the reading', async () => {
   const lower = stackTree([]);
   const aborted = AbortSignal.abort(new Error('stop'));
-  await expect(readUpperChanges({ folder: upper, style: 'user', lower, stubs: new Map() }, aborted)).rejects.toThrow('stop');
+  await expect(
+    readUpperChanges({ folder: upper, style: 'user', lower, lowerFile: () => undefined, stubs: new Map() }, aborted),
+  ).rejects.toThrow('stop');
 });
