@@ -3,7 +3,7 @@ import { bytesOf } from '../bytes/byte-path.ts';
 import type { CopyInput, Owner } from '../copy/copy.ts';
 import { copyEntries } from '../copy/copy-entries.ts';
 import { modeChange } from '../copy/mode.ts';
-import { resolveOwner, resolveUser } from '../copy/users.ts';
+import { folderOwner, resolveOwner } from '../copy/users.ts';
 import { workdirEntries } from '../copy/workdir.ts';
 import { TsbuildError } from '../errors.ts';
 import type { LayerEntry } from '../layer/entry.ts';
@@ -37,8 +37,14 @@ export async function copyStepEntries(step: CopyStep, into: FileTree, context: S
 }
 
 export async function workdirStepEntries(step: WorkdirStep, into: FileTree, context: StageContext): Promise<readonly LayerEntry[]> {
-  const user = resolveUser(step.user, await readAccounts(into, context.signal));
-  return workdirEntries(step.path, { uid: user.uid, gid: user.gid }, into, nowNs(context.ports.now()));
+  const accounts = await readAccounts(into, context.signal);
+  // Where there is no file at all BuildKit has nowhere to look, and fails for a name.
+  if (into.list('').length === 0) resolveOwner(step.user, accounts);
+  const { unknown, ...owner } = folderOwner(step.user, accounts);
+  for (const what of unknown) {
+    context.ports.report({ type: 'warning', message: `${what} of the image: WORKDIR takes 0 for it, and RUN would fail`, at: step.at });
+  }
+  return workdirEntries(step.path, owner, into, nowNs(context.ports.now()));
 }
 
 async function ownerOf(chown: string, into: FileTree, signal: AbortSignal): Promise<Owner> {
@@ -63,6 +69,10 @@ async function copyInput(source: CopySource, step: CopyStep, context: StageConte
       const bytes = Buffer.from(source.body);
       const content = { at: 'memory', bytes } as const;
       return { kind: 'file', name: bytesOf(source.name), content, size: bytes.length, mode: 0o644, mtimeNs: nowNs(ports.now()) };
+    }
+    case 'git': {
+      const { tree, label } = await ports.checkout(source.repository, signal);
+      return { kind: 'tree', tree, pattern: '/', label };
     }
     case 'url': {
       const got = await ports.download(source.url, signal);

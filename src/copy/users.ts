@@ -40,6 +40,23 @@ export function resolveOwner(spec: string, readFile: ReadFile): Owner {
   return { uid: account.uid, gid: group === null ? account.gid : groupId(group, spec, readFile) };
 }
 
+/**
+ * The owner of folders that WORKDIR makes for `USER`: the rules of --chown, but a name that the image does not know counts
+ * as 0, as in BuildKit, and is told in `unknown`: the folder may be there already, and a later stage may bring the account.
+ */
+export function folderOwner(spec: string, readFile: ReadFile): Owner & { readonly unknown: readonly string[] } {
+  const { user, group } = split(spec);
+  const unknown: string[] = [];
+  const id = numberOf(user, spec);
+  const account = id === null ? passwd(readFile)?.find((entry) => entry.name === user) : { uid: id, gid: id };
+  if (account === undefined && user !== '' && user !== 'root') unknown.push(`the user "${user}" is not in ${PASSWD}`);
+  const { uid, gid } = account ?? { uid: 0, gid: 0 };
+  if (group === null) return { uid, gid, unknown };
+  const found = numberOf(group, spec) ?? groups(readFile)?.find((entry) => entry.name === group)?.gid ?? (group === 'root' ? 0 : undefined);
+  if (found === undefined) unknown.push(`the group "${group}" is not in ${GROUP}`);
+  return { uid, gid: found ?? gid, unknown };
+}
+
 /** `USER`: as for --chown, but a number is looked up too, and '' is root. Throws USER_NOT_FOUND. */
 export function resolveUser(spec: string, readFile: ReadFile): ResolvedUser {
   const { user, group } = split(spec);

@@ -135,7 +135,7 @@ function patternsOf(rules: readonly Rule[]): IgnorePatterns {
 function matcherOf(pattern: ByteString, tokens: readonly GlobToken[]): (path: BytePath) => boolean {
   if (!/[*?[\\]/.test(pattern)) return (path) => path === pattern;
   // moby compares suffixes as text when only plain characters follow a leading `**`: then even `x` of `xfoo` is taken by `**foo`.
-  if (/^\*\*[^*?[\\]*$/.test(pattern) && !pattern.startsWith('**/')) {
+  if (/^\*\*[^*?[\]\\]*$/.test(pattern) && !pattern.startsWith('**/')) {
     const suffix = pattern.slice(2);
     return (path) => path.endsWith(suffix);
   }

@@ -98,6 +98,11 @@ describe('.dockerignore', () => {
     expect((await open({ dockerfilePath: join(root, 'Dockerfile') })).tree.list('')).toContain('f');
   });
 
+  test('may hide itself and the Dockerfile, and counts all the same', async () => {
+    write({ '.dockerignore': '.dockerignore\nDockerfile\na', Dockerfile: 'FROM scratch', a: '', b: '' });
+    expect((await open({ dockerfilePath: join(root, 'Dockerfile') })).tree.list('')).toEqual(['b']);
+  });
+
   test('is that of the sub-path, not of the whole context', async () => {
     write({ '.dockerignore': '*', 'sub/f': '' });
     expect((await open({ subPath: 'sub' })).tree.list('')).toEqual(['f']);

@@ -247,6 +247,22 @@ describe('symlinks on the way', () => {
   });
 });
 
+describe('a source', () => {
+  test('with dots that lead above the root stops at the root', async () => {
+    expect(await copied({ f: '1', 'd/g': '2' }, ['../f', '/../../d', 'd/../../f'], '/x/')).toEqual([
+      'dir 0755 0:0 x',
+      'file 0644 0:0 x/f "1"',
+      'file 0644 0:0 x/g "2"',
+    ]);
+  });
+
+  test('that is a file goes into dest when that is a folder or ends with a slash, else becomes dest', async () => {
+    expect(await copied({ f: '1' }, ['f'], '/x', { x: dir({ mode: 0o711 }) })).toEqual(['dir 0711 0:0 x', 'file 0644 0:0 x/f "1"']);
+    expect(await copied({ f: '1' }, ['f'], '/a/x/')).toEqual(['dir 0755 0:0 a', 'dir 0755 0:0 a/x', 'file 0644 0:0 a/x/f "1"']);
+    expect(await copied({ f: '1' }, ['f'], '/a/x')).toEqual(['dir 0755 0:0 a', 'file 0644 0:0 a/x "1"']);
+  });
+});
+
 describe('a source that is missing', () => {
   test.each<[string, RegExp, RegExp | undefined]>([
     ['top.tx', /^"top\.tx" is not in the context$/, /did you mean "top\.txt"\?/],
@@ -299,6 +315,23 @@ describe('wildcards', () => {
     const { entries, warnings } = await run(D, ['*.md', 'top.txt'], '/x/');
     expect(lines(entries)).toEqual(['dir 0755 0:0 x', 'file 0644 0:0 x/top.txt "top"']);
     expect(warnings).toEqual(['"*.md" matches nothing in the context: nothing is copied for it']);
+  });
+
+  test('do not cross folders, match leading dots, and take [!x] and {x} as they are written', async () => {
+    const names = { '.h': '1', 'a/b': '2', '!c': '3', '{x}1': '4', x1: '5', d: '6' };
+    const paths = async (pattern: string) => (await run(names, [pattern], '/o/')).entries.map((entry) => entry.path.slice(2)).slice(1);
+    expect(await paths('?h')).toEqual(['.h']);
+    expect(await paths('a*b')).toEqual([]);
+    expect(await paths('[!d]*')).toEqual(['!c', 'd']);
+    expect(await paths('{x}*')).toEqual(['{x}1']);
+  });
+
+  test('flatten the folders that they match', async () => {
+    expect(await copied({ 'd/a/f': '1', 'd/b/f': '2', 'd/b/g': '3' }, ['d/*'], '/x/')).toEqual([
+      'dir 0755 0:0 x',
+      'file 0644 0:0 x/f "2"',
+      'file 0644 0:0 x/g "3"',
+    ]);
   });
 
   test('that are malformed fail', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { resolveOwner, resolveUser } from '../../../src/copy/users.ts';
+import { folderOwner, resolveOwner, resolveUser } from '../../../src/copy/users.ts';
 
 const FILES: Readonly<Record<string, string>> = {
   '/etc/passwd': [
@@ -56,6 +56,33 @@ describe('--chown', () => {
   });
 
   test('numbers that are no ids fail', () => expect(() => resolveOwner('4294967295', read)).toThrowError(notFound(/larger than any/)));
+});
+
+describe('folders of WORKDIR', () => {
+  test.each<[string, number, number]>([
+    ['', 0, 0],
+    ['bob', 1500, 1600],
+    ['bob:team', 1500, 1700],
+    ['bob:77', 1500, 77],
+    ['bob:root', 1500, 0],
+    ['root', 0, 0],
+    [':team', 0, 1700],
+  ])('for USER %j belong to %d:%d', (spec, uid, gid) => expect(folderOwner(spec, read)).toEqual({ uid, gid, unknown: [] }));
+
+  test('for a numeric USER belong to the group of that number, whatever passwd says', () => {
+    expect(folderOwner('1500', read)).toEqual({ uid: 1500, gid: 1500, unknown: [] });
+    expect(folderOwner('4321', read)).toEqual({ uid: 4321, gid: 4321, unknown: [] });
+  });
+
+  test('for a USER that the image does not know belong to root, and that is told', () => {
+    expect(folderOwner('nosuch', read)).toEqual({ uid: 0, gid: 0, unknown: ['the user "nosuch" is not in /etc/passwd'] });
+    expect(folderOwner('nosuch:team', read)).toEqual({ uid: 0, gid: 1700, unknown: ['the user "nosuch" is not in /etc/passwd'] });
+    expect(folderOwner('bob:nosuch', read)).toEqual({ uid: 1500, gid: 1600, unknown: ['the group "nosuch" is not in /etc/group'] });
+    expect(folderOwner('bob', nothing)).toEqual({ uid: 0, gid: 0, unknown: ['the user "bob" is not in /etc/passwd'] });
+    expect(folderOwner('root:root', nothing)).toEqual({ uid: 0, gid: 0, unknown: [] });
+  });
+
+  test('for a number that is no id fail', () => expect(() => folderOwner('4294967295', read)).toThrowError(notFound(/larger than any/)));
 });
 
 describe('USER', () => {

@@ -40,6 +40,55 @@ describe('one pattern', () => {
   ])('%j on %j: %j', (pattern, path, wanted) => expect(ignores(pattern, path)).toBe(wanted));
 });
 
+describe('a pattern', () => {
+  const seen = (text: string, ...paths: string[]): boolean[] => paths.map((path) => ignores(text, path));
+
+  test('is cleaned: a leading slash, dots and a slash at its end make no difference', () => {
+    for (const text of ['a', '/a', './a', 'a/', './a/', '//a', 'x/../a'])
+      expect(seen(text, 'a', 'a/b', 'x/a')).toEqual([true, true, false]);
+  });
+
+  test('is anchored at the root of the context, unlike in .gitignore', () => {
+    expect(seen('foo', 'foo', 'a/foo')).toEqual([true, false]);
+    expect(seen('**/foo', 'foo', 'a/foo', 'a/b/foo')).toEqual([true, true, true]);
+  });
+
+  test('has * and ? that stop at a slash and take leading dots', () => {
+    expect(seen('*', 'a', '.a')).toEqual([true, true]);
+    expect(seen('*.x', 'a.x', 'd/a.x')).toEqual([true, false]);
+    expect(seen('a?c', 'abc', 'a/c')).toEqual([true, false]);
+  });
+
+  test('may have ** for any number of folders, or glued to other characters', () => {
+    expect(seen('a/**/b', 'a/b', 'a/x/y/b', 'a/xb')).toEqual([true, true, false]);
+    expect(seen('**.pyc', 'x.pyc', 'd/e/x.pyc')).toEqual([true, true]);
+    expect(seen('a**', 'a', 'abc', 'ab/c', 'ba')).toEqual([true, true, true, false]);
+    expect(seen('foo**bar', 'foobar', 'foox/y/bar')).toEqual([true, true]);
+  });
+
+  test('that matches a folder holds for all below it, until a later one takes something back', () => {
+    expect(seen('d', 'd/a', 'd/e/f')).toEqual([true, true]);
+    expect(seen('d\n!d/e', 'd/a', 'd/e', 'd/e/f')).toEqual([true, false, false]);
+  });
+
+  test('decides when it is the last one that matches', () => {
+    expect(seen('*.md\n!R*.md\nRx.md', 'a.md', 'R.md', 'Rx.md')).toEqual([true, false, true]);
+    expect(seen('!a\na', 'a')).toEqual([true]);
+  });
+
+  test('may have blanks behind its exclamation mark', () => expect(seen('*\n!  a ', 'a', 'b')).toEqual([false, true]));
+
+  test('that is a dot matches nothing below the root', () => expect(seen('.\n./', 'a', '.a', 'a/b')).toEqual([false, false, false]));
+
+  test('tells capitals from small letters', () => expect(seen('Foo', 'Foo', 'foo')).toEqual([true, false]));
+
+  test('has no special characters but * ? [ and the backslash', () => {
+    expect(seen('{a,b}*', '{a,b}c', 'ac')).toEqual([true, false]);
+    expect(seen('a|b*', 'a|bc', 'a', 'bc')).toEqual([true, false, false]);
+    expect(seen('a.^$()+*', 'a.^$()+x', 'ax')).toEqual([true, false]);
+  });
+});
+
 describe('two stars', () => {
   test.each<[string, string, boolean]>([
     ['**', 'a/b/c', true],
@@ -59,6 +108,8 @@ describe('two stars', () => {
     ['**.pyc', 'x.pyc', true],
     ['**.pyc', 'd/x.pyc', true],
     ['**foo', 'a/xfoo', true],
+    ['**]', 'x]', false],
+    ['**]', 'x/]', true],
     ['a**', 'a', true],
     ['a**', 'abc/d', true],
     ['a**', 'ba', false],
