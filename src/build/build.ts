@@ -64,7 +64,7 @@ async function planAndPublish(
     ports.report({ type: 'warning', message: warning.message, ...(warning.at === undefined ? {} : { at: warning.at }) });
   }
   const state = await runPlan({ plan, request, ports, bases, context, undo, halt });
-  const image = finishImage(targetOf(plan), state);
+  const image = finishImage(targetOf(plan), state, request.askedPlatform);
   ports.report(describeLayers(image, bases));
   const published = await allOrStop(
     ports.sinks.map((sink) => sink.write(image, signal)),

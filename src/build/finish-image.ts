@@ -1,29 +1,52 @@
 /** The image that a finished stage is. Pure. Spec: OCI image-spec config.md. */
-import type { Image, ImageConfig } from '../image/image.ts';
+import type { HistoryEntry, Image, ImageConfig } from '../image/image.ts';
 import { normalizePlatform, type Platform } from '../image/platform.ts';
 import type { Stage } from '../plan/plan.ts';
 import type { StageState } from './stage-state.ts';
 
-export function finishImage(stage: Stage, state: StageState): Image {
-  const { variant: _, ...base }: Partial<ImageConfig> = state.baseConfig ?? {};
-  // In normal form, as BuildKit writes it: an arm64 base that says "v8" says nothing by it.
-  const { os, architecture, variant } = normalizePlatform(platformOf(state.baseConfig) ?? stage.platform);
+/** `asked`: the platform that the image is to name, whatever its base says; null: the base's. */
+export function finishImage(stage: Stage, state: StageState, asked: Platform | null): Image {
+  const history = datedHistory(state);
+  const created = newestDate(history) ?? state.baseConfig?.created;
   const config: ImageConfig = {
-    ...base,
-    os,
-    architecture,
-    ...(variant === undefined ? {} : { variant }),
-    ...(state.created === null ? {} : { created: state.created }),
+    ...baseFields(state, stage, asked),
+    ...(created === undefined ? {} : { created }),
     ...(stage.author === null ? {} : { author: stage.author }),
     config: stage.config,
     rootfs: { type: 'layers', diff_ids: state.layers.map((layer) => layer.diffId) },
-    history: state.history,
+    history,
   };
   return { config, layers: state.layers, format: state.format };
 }
 
-function platformOf(base: ImageConfig | null): Platform | null {
-  if (base === null) return null;
-  const { os, architecture, variant } = base;
-  return { os, architecture, ...(variant === undefined || variant === '' ? {} : { variant }) };
+/**
+ * An entry without a layer is dated like the layer before it: so a rebuild of unchanged layers gives the same image.
+ * Those before the first new layer are dated like that one, not like the base. Reference: BuildKit exporter/containerimage,
+ * normalizeLayersAndHistory.
+ */
+function datedHistory({ baseConfig, baseHistory, history }: StageState): readonly HistoryEntry[] {
+  let date = history.find(({ created }) => created !== undefined)?.created ?? newestDate(baseHistory) ?? baseConfig?.created;
+  const dated = history.map((entry): HistoryEntry => {
+    date = entry.created ?? date;
+    return date === undefined ? entry : { created: date, ...entry };
+  });
+  return [...baseHistory, ...dated];
+}
+
+function newestDate(history: readonly HistoryEntry[]): string | undefined {
+  return history.findLast(({ created }) => created !== undefined)?.created;
+}
+
+/**
+ * The base's fields with the platform that the image gets. Reference: BuildKit dockerfile2llb, finalizeResultImage: where
+ * system or architecture are others than the base's, the base's variant and version of the system go.
+ */
+function baseFields({ baseConfig }: StageState, stage: Stage, asked: Platform | null): Pick<ImageConfig, 'os' | 'architecture'> {
+  const { os, architecture, variant, 'os.version': osVersion, ...rest }: Partial<ImageConfig> = baseConfig ?? {};
+  const given: Platform = asked ?? (os === undefined || architecture === undefined ? stage.platform : { os, architecture });
+  const same = given.os === os && given.architecture === architecture;
+  const named = given.variant ?? (same ? variant : undefined);
+  // In normal form, as BuildKit writes it: an arm64 base that says "v8" says nothing by it.
+  const normal = normalizePlatform({ ...given, ...(named === undefined || named === '' ? {} : { variant: named }) });
+  return { ...rest, ...normal, ...(same && osVersion !== undefined ? { 'os.version': osVersion } : {}) };
 }

@@ -4,6 +4,7 @@ import type { ImageSource } from '../base-image/image-source.ts';
 import type { CacheMounts } from '../cache-mounts/cache-mounts.ts';
 import type { ContextSource } from '../context/context.ts';
 import type { Image } from '../image/image.ts';
+import type { Platform } from '../image/platform.ts';
 import type { ImageSink, Published } from '../output/image-sink.ts';
 import type { PlanInputs } from '../plan/plan.ts';
 import type { LayerLibrary } from '../unpacked/layer-library.ts';
@@ -11,6 +12,8 @@ import type { Report } from './events.ts';
 
 export interface BuildRequest extends PlanInputs {
   readonly dockerfile: { readonly file: string; readonly bytes: Uint8Array };
+  /** What the image's config shall name; null: its base's. */
+  readonly askedPlatform: Platform | null;
   /** Paths (absolute inside the rootfs) that a RUN's layer leaves out. */
   readonly ignorePaths: readonly string[];
 }

@@ -111,7 +111,7 @@ async function startOf(stage: Stage, run: PlanRun, help: StartHelp): Promise<Sta
   const { base } = stage;
   if (base.kind === 'stage') return help.stateOf(base.index);
   if (base.kind === 'scratch') {
-    return { baseConfig: null, format: 'oci', layers: [], materials: [], history: [], created: null };
+    return { baseConfig: null, format: 'oci', layers: [], materials: [], baseHistory: [], history: [] };
   }
   const image = run.bases.get(baseKey(base));
   if (image === undefined) throw new Error(`the base ${base.ref} was not resolved`);
@@ -122,8 +122,8 @@ async function startOf(stage: Stage, run: PlanRun, help: StartHelp): Promise<Sta
     format: image.format,
     layers: image.layers,
     materials: await materials(image.layers, need, run.ports, located(run.halt, stage)),
-    history: baseHistory(image),
-    created: image.config.created ?? null,
+    baseHistory: baseHistory(image),
+    history: [],
   };
 }
 

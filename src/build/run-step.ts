@@ -8,9 +8,6 @@ import { openMounts } from './run-mounts.ts';
 import type { StageContext } from './stage-context.ts';
 import { readAccounts } from './tree-files.ts';
 
-/** BuildKit's name for the host of a RUN. */
-const HOSTNAME = 'buildkitsandbox';
-
 /** Runs the step in `rootfs`, which holds all layers of `tree`. Throws RUN_FAILED unless the command ends with 0. */
 export async function executeRunStep(
   step: RunStep,
@@ -29,7 +26,7 @@ export async function executeRunStep(
       user: { uid: user.uid, gid: user.gid, groups: user.groups },
       mounts: [...scriptMounts(step), ...opened.mounts],
       network: step.network,
-      hostname: HOSTNAME,
+      hostname: step.hostname,
       output: place.output,
     },
     signal,

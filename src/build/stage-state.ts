@@ -13,9 +13,10 @@ export interface StageState {
   /** Lowest first; `layers[i]` and `materials[i]` are the same layer. */
   readonly layers: readonly Layer[];
   readonly materials: readonly LayerMaterial[];
+  /** The base's. */
+  readonly baseHistory: readonly HistoryEntry[];
+  /** What the steps added; entries without a layer get their date when the stage is finished. */
   readonly history: readonly HistoryEntry[];
-  /** RFC 3339; when the newest layer was made, or the base's `created`. */
-  readonly created: string | null;
 }
 
 export function treeOf(state: StageState): FileTree {
@@ -26,26 +27,14 @@ export function treeOf(state: StageState): FileTree {
 const COMMENT = 'buildkit.dockerfile.v0';
 
 export function withLayer(state: StageState, layer: Layer, material: LayerMaterial, createdBy: string, now: Date): StageState {
-  const created = now.toISOString();
   return {
     ...state,
     layers: [...state.layers, layer],
     materials: [...state.materials, material],
-    history: [...state.history, historyEntry(createdBy, created, 'layer')],
-    created,
+    history: [...state.history, { created: now.toISOString(), created_by: createdBy, comment: COMMENT }],
   };
 }
 
-/** An instruction without a layer: dated like the newest layer, so that a rebuild of unchanged layers gives the same image. */
 export function withoutLayer(state: StageState, createdBy: string): StageState {
-  return { ...state, history: [...state.history, historyEntry(createdBy, state.created, 'empty')] };
-}
-
-function historyEntry(createdBy: string, created: string | null, kind: 'layer' | 'empty'): HistoryEntry {
-  return {
-    ...(created === null ? {} : { created }),
-    created_by: createdBy,
-    comment: COMMENT,
-    ...(kind === 'empty' ? { empty_layer: true } : {}),
-  };
+  return { ...state, history: [...state.history, { created_by: createdBy, comment: COMMENT, empty_layer: true }] };
 }

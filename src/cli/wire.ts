@@ -114,6 +114,7 @@ function requestOf({ source, image, execution }: BuildOptions): BuildRequest {
     labels: image.labels,
     platform: image.platform ?? buildPlatform,
     buildPlatform,
+    askedPlatform: image.platform,
     ignorePaths: execution.ignorePaths,
   };
 }

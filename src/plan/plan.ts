@@ -51,6 +51,9 @@ export type Mount =
       readonly gid: number;
     };
 
+/** BuildKit's name for the host of a RUN. */
+export const DEFAULT_HOSTNAME = 'buildkitsandbox';
+
 export interface RunStep extends StepBase {
   readonly kind: 'run';
   readonly argv: readonly string[];
@@ -64,6 +67,7 @@ export interface RunStep extends StepBase {
   readonly user: string;
   readonly mounts: readonly Mount[];
   readonly network: 'host' | 'none';
+  readonly hostname: string;
   /** A heredoc that begins with `#!`: file name under /dev/pipes and its text; mode 0755. */
   readonly scripts: readonly { readonly name: string; readonly body: string }[];
 }

@@ -3,7 +3,18 @@
  * every field that changes the image is in it. Lists and texts that could span lines are JSON.
  */
 import { formatPlatform } from '../image/platform.ts';
-import type { Base, BuildPlan, CopySource, CopyStep, Mount, Origin, RunStep, Stage, Step } from './plan.ts';
+import {
+  type Base,
+  type BuildPlan,
+  type CopySource,
+  type CopyStep,
+  DEFAULT_HOSTNAME,
+  type Mount,
+  type Origin,
+  type RunStep,
+  type Stage,
+  type Step,
+} from './plan.ts';
 
 type Line = readonly [label: string, value: string];
 
@@ -69,6 +80,7 @@ function runLines(step: RunStep): readonly Line[] {
     ['cwd', step.cwd],
     ['user', userText(step.user)],
     ['network', step.network],
+    ...(step.hostname === DEFAULT_HOSTNAME ? [] : [['hostname', step.hostname] as const]),
     ...step.mounts.map((mount): Line => ['mount', mountText(mount)]),
     ...step.scripts.map(({ name, body }): Line => ['script', `${JSON.stringify(name)} ${JSON.stringify(body)}`]),
   ];

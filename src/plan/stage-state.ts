@@ -64,10 +64,13 @@ export function setEnv(state: StageState, name: string, value: string): void {
   state.values.set(name, value);
 }
 
+/** Said to BuildKit's SBOM scanner: in history as every ARG, but no variable. */
+const NO_VARIABLES = new Set(['BUILDKIT_SBOM_SCAN_CONTEXT', 'BUILDKIT_SBOM_SCAN_STAGE']);
+
 /** ARG; null when neither the file nor the command line gives a value. */
 export function declareArg(state: StageState, name: string, value: string | null): void {
   state.args.set(name, value);
-  if (value !== null) state.values.set(name, value);
+  if (value !== null && !NO_VARIABLES.has(name)) state.values.set(name, value);
 }
 
 /** `NAME=value` for RUN: what ENV set, then the ARGs, each with the value in force. */
@@ -79,7 +82,7 @@ export function runEnv(state: StageState): readonly string[] {
 
 /** `NAME=value` of every declared ARG, as history shows them. */
 export function argPairs(state: StageState): readonly string[] {
-  return [...state.args.keys()].map((name) => `${name}=${state.values.get(name) ?? ''}`);
+  return [...state.args].map(([name, value]) => `${name}=${state.values.get(name) ?? value ?? ''}`);
 }
 
 export function scopeOf(state: StageState, escapeChar: Scope['escape']): Scope {

@@ -12,6 +12,7 @@ import { TsbuildError } from '../../src/errors.ts';
 import { assembleImage } from '../../src/image/assemble.ts';
 import { digestOf } from '../../src/image/digest.ts';
 import type { ContainerConfig, Image, ImageConfig, Layer } from '../../src/image/image.ts';
+import type { Platform } from '../../src/image/platform.ts';
 import { createIndexBuilder } from '../../src/layer/build-index.ts';
 import type { FileContent, LayerEntries, LayerEntry, PutEntry } from '../../src/layer/entry.ts';
 import type { LayerMaterial } from '../../src/layer/layer-material.ts';
@@ -35,6 +36,8 @@ export interface FakeOptions {
   /** By the name that FROM or --from gives. */
   readonly images?: Readonly<Record<string, FakeImage>>;
   readonly secrets?: Readonly<Record<string, string>>;
+  /** --platform. */
+  readonly platform?: Platform;
   readonly ignorePaths?: readonly string[];
   readonly parallelRuns?: number;
   /** `command`: the text of a shell form. */
@@ -241,8 +244,9 @@ export function fakeWorld(options: FakeOptions): FakeWorld {
     target: options.target ?? null,
     buildArgs: new Map(Object.entries(options.buildArgs ?? {})),
     labels: new Map(),
-    platform: PLATFORM,
+    platform: options.platform ?? PLATFORM,
     buildPlatform: PLATFORM,
+    askedPlatform: options.platform ?? null,
     ignorePaths: options.ignorePaths ?? [],
   };
 

@@ -23,12 +23,13 @@ export function lowerExpose(lowering: Lowering, { args }: Instruction): Step {
   return configStep(lowering, listCreatedBy('EXPOSE', ports));
 }
 
+/** One word is one volume, also when it expands to several: unlike EXPOSE. */
 export function lowerVolume(lowering: Lowering, instruction: Instruction): Step {
   const { scope, state } = lowering;
-  const volumes =
-    instruction.json === null ? expandWords(instruction.args, scope) : instruction.json.map((volume) => expandWord(volume.trim(), scope));
-  if (volumes.length === 0 || volumes.includes(''))
-    throw semanticError('a VOLUME cannot be an empty string', `${instruction.args} expands to nothing`);
+  const volumes = (instruction.json?.map((volume) => volume.trim()) ?? splitFields(instruction.args)).map((word) =>
+    expandWord(word, scope),
+  );
+  if (volumes.includes('')) throw semanticError('a VOLUME cannot be an empty string', `${instruction.args} expands to nothing`);
   state.config.Volumes = { ...state.config.Volumes, ...Object.fromEntries(volumes.map((volume) => [volume, {}])) };
   return configStep(lowering, listCreatedBy('VOLUME', volumes));
 }

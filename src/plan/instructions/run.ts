@@ -8,7 +8,7 @@ import { runCreatedBy } from '../created-by.ts';
 import { notSupported, semanticError } from '../faults.ts';
 import { proxyEnv } from '../global-args.ts';
 import { mountFields, parseMount } from '../mounts.ts';
-import type { Mount, RunStep } from '../plan.ts';
+import { DEFAULT_HOSTNAME, type Mount, type RunStep } from '../plan.ts';
 import { argPairs, runEnv, shellOf, workingDir } from '../stage-state.ts';
 import { hasUncheckedCommands } from '../unchecked-commands.ts';
 import { flagValue, type Lowering } from './lowering.ts';
@@ -48,6 +48,7 @@ export function lowerRun(lowering: Lowering, instruction: Instruction): RunStep 
     user: state.config.User ?? '',
     mounts: mountFlags(instruction).map((flag) => lowerMount(lowering, flag)),
     network: networkOf(instruction),
+    hostname: hostnameOf(buildArgs),
     scripts: command.scripts,
   };
 }
@@ -99,6 +100,13 @@ function networkOf(instruction: Instruction): 'host' | 'none' {
   if (mode === 'none') return 'none';
   if (mode === 'default' || mode === 'host') return 'host';
   throw invalidMode('network', mode, ['default', 'none', 'host']);
+}
+
+/** The build argument needs no ARG. */
+function hostnameOf(buildArgs: ReadonlyMap<string, string>): string {
+  const name = buildArgs.get('BUILDKIT_SANDBOX_HOSTNAME') || DEFAULT_HOSTNAME;
+  if (/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/.test(name)) return name;
+  throw semanticError(`the build argument BUILDKIT_SANDBOX_HOSTNAME is not the name of a host: "${name}"`, 'letters, digits, "-" and "."');
 }
 
 function invalidMode(flag: string, mode: string, known: readonly string[]): Error {

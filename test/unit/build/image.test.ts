@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Download } from '../../../src/build/ports.ts';
 import { digestOf } from '../../../src/image/digest.ts';
-import { FIRST_MOMENT, fakeWorld, put } from '../../helpers/fake-ports.ts';
+import { type FakeOptions, FIRST_MOMENT, fakeWorld, put } from '../../helpers/fake-ports.ts';
 
 const second = (n: number): string => new Date(FIRST_MOMENT.getTime() + 1000 * n).toISOString();
 const comment = 'buildkit.dockerfile.v0';
@@ -42,8 +42,46 @@ describe('history', () => {
     });
     const { image } = await world.build();
     const [, a, x, b, y, c] = (image.config.history ?? []).map(({ created }) => created);
-    expect([a, x, b, y, c]).toEqual(['2020-01-01T00:00:00Z', second(0), second(0), second(1), second(1)]);
+    expect([x, b, y, c]).toEqual([second(0), second(0), second(1), second(1)]);
+    expect(a).toBe(x);
     expect(image.config.created).toBe(second(1));
+  });
+
+  test('entries before the first new layer are dated like that one, also those of the stage that it is FROM', async () => {
+    const world = fakeWorld({ dockerfile: 'FROM scratch AS one\nENV A=1\nFROM one\nENV B=1\nRUN x\n' });
+    const { image } = await world.build();
+    expect(image.config.history?.map(({ created }) => created)).toEqual([second(0), second(0), second(0)]);
+  });
+
+  test('entries of a build without new layers, and its image, are dated like the newest entry of the base', async () => {
+    const history = [
+      { created: '2020-01-01T00:00:00Z', created_by: 'one' },
+      { created: '2021-01-01T00:00:00Z', created_by: 'two' },
+    ];
+    const world = fakeWorld({
+      dockerfile: 'FROM base\nENV A=1\n',
+      images: { base: { layers: [{ a: '' }, { b: '' }], fields: { created: '2019-01-01T00:00:00Z', history } } },
+    });
+    const { image } = await world.build();
+    expect(image.config.history?.at(-1)?.created).toBe('2021-01-01T00:00:00Z');
+    expect(image.config.created).toBe('2021-01-01T00:00:00Z');
+  });
+
+  test('entries of the base stay as they are: dates, authors and comments', async () => {
+    const history = [
+      { created: '2020-01-01T00:00:00Z', created_by: 'one', author: 'ada', comment: 'made by hand' },
+      { created: '2021-01-01T00:00:00Z', created_by: 'two', empty_layer: true },
+    ];
+    const world = fakeWorld({
+      dockerfile: 'FROM base\nMAINTAINER bob\nRUN x\n',
+      images: { base: { layers: [{ a: '' }], fields: { history } } },
+    });
+    const { image } = await world.build();
+    expect(image.config.history?.slice(0, 2)).toEqual(history);
+    expect(image.config.history?.slice(2)).toEqual([
+      { created: second(0), created_by: 'MAINTAINER bob', comment, empty_layer: true },
+      { created: second(0), created_by: 'RUN /bin/sh -c x # buildkit', comment },
+    ]);
   });
 
   test('a RUN that changes nothing still is a layer', async () => {
@@ -108,6 +146,44 @@ describe('the config', () => {
     expect(image.config).toMatchObject({ os: 'linux', architecture: 'amd64', rootfs: { type: 'layers', diff_ids: [] } });
     expect(image.config).not.toHaveProperty('created');
     expect(image.config.history).toEqual([{ created_by: 'ENV A=1', comment, empty_layer: true }]);
+  });
+
+  describe('names the platform', () => {
+    const arm = { os: 'linux', architecture: 'arm', variant: 'v7' };
+    const base = (fields: object) => ({ base: { layers: [{ b: '' }], fields } });
+    const platformOf = async (options: Omit<FakeOptions, 'dockerfile'>): Promise<unknown> => {
+      const { image } = await fakeWorld({ dockerfile: 'FROM base\nENV A=1\n', ...options }).build();
+      const { os, architecture, variant, 'os.version': version } = image.config;
+      return { os, architecture, variant, version };
+    };
+
+    test('of the base when --platform does not say one, in its normal form', async () => {
+      const images = base({ os: 'linux', architecture: 'aarch64', variant: 'v8', 'os.version': '10' });
+      expect(await platformOf({ images })).toEqual({ os: 'linux', architecture: 'arm64', variant: undefined, version: '10' });
+    });
+
+    test('of --platform, whatever the base says', async () => {
+      const images = base({ os: 'linux', architecture: 'amd64', variant: 'v3', 'os.version': '10' });
+      expect(await platformOf({ images, platform: arm })).toEqual({ ...arm, version: undefined });
+      expect(await platformOf({ images, platform: { os: 'linux', architecture: 's390x' } })).toEqual({
+        os: 'linux',
+        architecture: 's390x',
+        variant: undefined,
+        version: undefined,
+      });
+    });
+
+    test('of --platform with the base’s variant and version where system and architecture agree', async () => {
+      const images = base({ os: 'linux', architecture: 'amd64', variant: 'v3', 'os.version': '10' });
+      const platform = { os: 'linux', architecture: 'amd64' };
+      expect(await platformOf({ images, platform })).toEqual({ ...platform, variant: 'v3', version: '10' });
+      expect(await platformOf({ images, platform: { ...platform, variant: 'v2' } })).toMatchObject({ variant: 'v2', version: '10' });
+    });
+
+    test('of --platform from scratch', async () => {
+      const { image } = await fakeWorld({ dockerfile: 'FROM scratch\nENV A=1\n', platform: arm }).build();
+      expect(image.config).toMatchObject(arm);
+    });
   });
 
   test('MAINTAINER is the author', async () => {

@@ -127,6 +127,14 @@ describe('the environment', () => {
     ]);
   });
 
+  test('the build argument BUILDKIT_SANDBOX_HOSTNAME names the host of every RUN, without an ARG', async () => {
+    const world = fakeWorld({ dockerfile: 'FROM scratch\nRUN x\n', buildArgs: { BUILDKIT_SANDBOX_HOSTNAME: 'builder-1.example' } });
+    const { image } = await world.build();
+    expect(world.specs[0]?.hostname).toBe('builder-1.example');
+    expect(world.specs[0]?.env.join()).not.toContain('HOSTNAME');
+    expect(traces(image.config)).not.toContain('builder-1');
+  });
+
   test('proxy arguments reach the command and neither history nor config', async () => {
     const world = fakeWorld({ dockerfile: 'FROM scratch\nRUN x\n', buildArgs: { http_proxy: 'http://user:pass@proxy' } });
     const { image } = await world.build();
