@@ -6,10 +6,10 @@ import { type Cleanup, cleanup } from '../async/cleanup.ts';
 import type { BaseImage } from '../base-image/image-source.ts';
 import type { Context } from '../context/context.ts';
 import type { ParsedDockerfile } from '../dockerfile/instruction.ts';
-import { parseDockerfile } from '../dockerfile/parse.ts';
-import { locate, type SourceRange } from '../errors.ts';
+import { readDockerfile } from '../dockerfile/parse.ts';
+import { locate, type SourceRange, TsbuildErrors } from '../errors.ts';
 import type { Image } from '../image/image.ts';
-import { missingBases } from '../plan/outline.ts';
+import { knownFaults, missingBases } from '../plan/outline.ts';
 import { type BaseConfigs, type BuildPlan, baseKey } from '../plan/plan.ts';
 import { planBuild } from '../plan/plan-build.ts';
 import type { BuildEvent } from './events.ts';
@@ -49,7 +49,9 @@ async function planAndPublish(
 ): Promise<BuildResult> {
   const { signal } = halt;
   signal.throwIfAborted();
-  const parsed = parseDockerfile(request.dockerfile.bytes, request.dockerfile.file);
+  const parsed = readDockerfile(request.dockerfile.bytes, request.dockerfile.file);
+  const [fault, ...more] = parsed.errors.length === 0 ? [] : knownFaults(parsed, request);
+  if (fault !== undefined) throw new TsbuildErrors([fault, ...more]);
   // Started before anything is pulled or built: a destination that cannot be written ends the build at once.
   const [context, bases] = await allOrStop(
     [

@@ -11,6 +11,12 @@ import { skipSpaces, trimEnd } from './whitespace.ts';
 
 type DirectiveKey = 'syntax' | 'escape' | 'check';
 
+export interface Directives {
+  readonly directives: ParserDirectives;
+  /** `doubtful`: an escape directive is at fault, and it matters for this file. */
+  readonly lineEnds: 'certain' | 'doubtful';
+}
+
 interface Candidate {
   /** Lower case. */
   readonly key: string;
@@ -23,8 +29,9 @@ interface Candidate {
  * instruction. A shebang on line 1 is passed over, but Docker takes no `escape` after it.
  * A directive given twice and an escape other than `\` or a backtick are errors; in both cases the earlier value stays.
  */
-export function readDirectives(source: SourceText, findings: Findings): ParserDirectives {
+export function readDirectives(source: SourceText, findings: Findings): Directives {
   const values = new Map<DirectiveKey, string>();
+  let lineEnds: Directives['lineEnds'] = 'certain';
   const hasShebang = source.lines[0]?.startsWith('#!') ?? false;
   let index = hasShebang ? 1 : 0;
   for (; index < source.lines.length; index++) {
@@ -33,14 +40,25 @@ export function readDirectives(source: SourceText, findings: Findings): ParserDi
     if (hasShebang && candidate.key === 'escape') break;
     const fault = faultOf(candidate.key, candidate.value, values);
     if (fault === undefined) values.set(candidate.key, candidate.value);
-    else findings.errors.push(syntaxError(fault, candidate.at));
+    else {
+      findings.errors.push(syntaxError(fault, candidate.at));
+      if (candidate.key === 'escape' && endsSomeLine(candidate.value, source)) lineEnds = 'doubtful';
+    }
   }
   warnOfLateEscape(source, index, findings);
   return {
-    syntax: values.get('syntax')?.split(' ')[0] ?? null,
-    escape: values.get('escape') === '`' ? '`' : '\\',
-    check: values.get('check') ?? null,
+    lineEnds,
+    directives: {
+      syntax: values.get('syntax')?.split(' ')[0] ?? null,
+      escape: values.get('escape') === '`' ? '`' : '\\',
+      check: values.get('check') ?? null,
+    },
   };
+}
+
+/** Whether lines seem to go on by `char`, which is no escape character or another one than that in force. */
+function endsSomeLine(char: string, { lines }: SourceText): boolean {
+  return lines.some((line) => !line.trimStart().startsWith('#') && trimEnd(line).endsWith(char));
 }
 
 function faultOf(key: DirectiveKey, value: string, seen: ReadonlyMap<DirectiveKey, string>): Fault | undefined {

@@ -56,6 +56,8 @@ export interface Instruction {
   /** The exec form's strings where this instruction takes one (ADD CMD COPY ENTRYPOINT HEALTHCHECK's CMD RUN SHELL VOLUME) and `args` is a JSON array of strings. */
   readonly json: readonly string[] | null;
   readonly heredocs: readonly Heredoc[];
+  /** Lines of the file, from 1, that are blank within its continuations. */
+  readonly blankLines: readonly number[];
   /** ONBUILD only: the trigger, parsed. */
   readonly trigger: Instruction | null;
 }
@@ -74,10 +76,25 @@ export interface SourceText {
   readonly lines: readonly string[];
 }
 
+/** An instruction at fault. Nobody acts on it, but what follows may depend on what it was meant to do. */
+export interface BrokenInstruction {
+  /** Null for an unknown word. */
+  readonly keyword: Keyword | null;
+  readonly at: SourceRange;
+  /** How many sound instructions stand before it. */
+  readonly position: number;
+  /** `perhaps`: an unknown word that may be a mistyped FROM, or a heredoc without end, which hides the rest of the file. */
+  readonly beginsStage: 'yes' | 'perhaps' | 'no';
+}
+
 export interface ParsedDockerfile {
   readonly source: SourceText;
   readonly directives: ParserDirectives;
+  /** Without those at fault. */
   readonly instructions: readonly Instruction[];
+  readonly broken: readonly BrokenInstruction[];
+  /** In the order of lines. With one of them the file cannot be built. */
+  readonly errors: readonly TsbuildError[];
   /** Things that are legal and probably not meant. */
   readonly warnings: readonly TsbuildError[];
 }

@@ -30,6 +30,8 @@ export interface Draft {
 /** No instruction; reported. `meant` is what it probably was. */
 export interface UnknownDraft {
   readonly kind: 'unknown';
+  /** As written. */
+  readonly word: string;
   readonly meant: Keyword | undefined;
 }
 
@@ -89,7 +91,7 @@ function unknown(word: string, offset: number, { report, ifUnknown }: LineContex
   const meant = nearest(word, KEYWORDS);
   const hint = ifUnknown?.weight === 'sure' ? ifUnknown.text : (hintFor(word, meant) ?? ifUnknown?.text);
   report.error({ message: `unknown instruction ${shown(word)}`, hint }, offset, word.length);
-  return { kind: 'unknown', meant };
+  return { kind: 'unknown', word, meant };
 }
 
 function hintFor(word: string, meant: Keyword | undefined): string | undefined {

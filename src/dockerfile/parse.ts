@@ -2,12 +2,13 @@
  * A Dockerfile as instructions with every fault of the file reported at once. No variable is expanded, nothing is read
  * but the text given. Reference: BuildKit frontend/dockerfile/parser (behaviour).
  */
-import { type SourceRange, TsbuildErrors } from '../errors.ts';
+import { type SourceRange, type TsbuildError, TsbuildErrors } from '../errors.ts';
+import { nearest } from '../words/nearest.ts';
 import { checkArguments } from './checks.ts';
 import { readDirectives } from './directives.ts';
 import { type Findings, noFindings, type Reporter, reporter, syntaxError } from './findings.ts';
 import { findHeredocs, type HeredocStart, readHeredoc } from './heredoc.ts';
-import type { Heredoc, Instruction, Keyword, ParsedDockerfile, ParserDirectives } from './instruction.ts';
+import type { BrokenInstruction, Heredoc, Instruction, ParsedDockerfile, ParserDirectives } from './instruction.ts';
 import { type DockerfileText, type LogicalLine, readLogicalLine, readText, splitText } from './lines.ts';
 import { type Draft, parseLine, readTrigger, type UnknownDraft, type UnknownHint } from './parse-line.ts';
 import { checkStages, type Outline } from './stages.ts';
@@ -18,27 +19,50 @@ import { shown } from './visible.ts';
  * with its place, in the order of the lines.
  */
 export function parseDockerfile(bytes: Uint8Array, file: string): ParsedDockerfile {
+  const parsed = readDockerfile(bytes, file);
+  throwErrors(parsed.errors);
+  return parsed;
+}
+
+/**
+ * As `parseDockerfile`, but what is sound in a faulty file comes back beside its faults. Throws TsbuildErrors only for
+ * bytes that are no text.
+ */
+export function readDockerfile(bytes: Uint8Array, file: string): ParsedDockerfile {
   const text = readText(bytes, file);
+  const { source } = text;
   const findings = noFindings();
-  const directives = readDirectives(text.source, findings);
+  const { directives, lineEnds } = readDirectives(source, findings);
   const instructions: Instruction[] = [];
+  const broken: BrokenInstruction[] = [];
   const outline: Outline[] = [];
+  const result = (): ParsedDockerfile => {
+    const [errors, warnings] = [inOrder(findings.errors), inOrder(findings.warnings)];
+    return { source, directives, instructions, broken, errors, warnings };
+  };
+  // Where instructions end nobody knows then: what they seem to say would be nonsense.
+  if (lineEnds === 'doubtful') return result();
   let ifUnknown: UnknownHint | undefined;
   let index = 0;
   for (;;) {
-    const line = readLogicalLine(text.source, index, directives.escape);
+    const line = readLogicalLine(source, index, directives.escape);
     if (line === undefined) break;
-    const result = readInstruction({ text, line, escape: directives.escape, findings, ifUnknown, role: 'instruction' });
-    index = result.next;
-    outline.push(result.outline);
-    if (result.instruction !== undefined) {
-      instructions.push(result.instruction);
-      ifUnknown = hintAfter(result.instruction, directives.escape);
-    }
+    const before = findings.errors.length;
+    const read = readInstruction({ text, line, escape: directives.escape, findings, ifUnknown, role: 'instruction' });
+    index = read.next;
+    outline.push(read.outline);
+    if (findings.errors.length > before) {
+      broken.push({ keyword: read.instruction?.keyword ?? null, at: read.outline.at, position: instructions.length, ...stageOf(read) });
+    } else if (read.instruction !== undefined) instructions.push(read.instruction);
+    if (read.instruction !== undefined) ifUnknown = hintAfter(read.instruction, directives.escape);
   }
   checkStages(outline, file, findings);
-  throwErrors(findings);
-  return { source: text.source, directives, instructions, warnings: inOrder(findings.warnings) };
+  return result();
+}
+
+function stageOf({ instruction, outline, rest }: Read): Pick<BrokenInstruction, 'beginsStage'> {
+  if (instruction?.keyword === 'FROM') return { beginsStage: 'yes' };
+  return { beginsStage: rest === 'hidden' || (instruction === undefined && outline.resemblesFrom) ? 'perhaps' : 'no' };
 }
 
 /**
@@ -55,7 +79,7 @@ export function parseTrigger(text: string, from: string, escapeChar: ParserDirec
   else if (readLogicalLine(lines.source, result.next, escapeChar) !== undefined) {
     findings.errors.push(syntaxError({ message: 'the ONBUILD trigger is more than one instruction' }, whole));
   }
-  throwErrors(findings);
+  throwErrors(inOrder(findings.errors));
   if (result?.instruction === undefined) throw new Error('a trigger that is no instruction went unreported');
   return result.instruction;
 }
@@ -74,6 +98,8 @@ interface Read {
   readonly outline: Outline;
   /** Index of the physical line after it. */
   readonly next: number;
+  /** `hidden`: a heredoc without end may hold all that follows. */
+  readonly rest: 'read' | 'hidden';
 }
 
 function readInstruction(reading: Reading): Read {
@@ -83,17 +109,17 @@ function readInstruction(reading: Reading): Read {
   const draft = readDraft(reading, report);
   if (draft.kind === 'unknown') {
     const next = skipBodies(reading, draft);
-    return { instruction: undefined, outline: { keyword: draft.meant, at: rangeOf(file, line, next) }, next };
+    const resemblesFrom = nearest(draft.word, ['FROM']) !== undefined;
+    return { instruction: undefined, outline: { keyword: draft.meant, at: rangeOf(file, line, next), resemblesFrom }, next, rest: 'read' };
   }
-  warnOfBlankLines(file, line, draft.keyword, findings);
-  const { heredocs, next } = readBodies(reading, draft, report);
+  const { heredocs, next, rest } = readBodies(reading, draft, report);
   const at = rangeOf(file, line, next);
-  const instruction = complete({ draft, text: line.text, at, heredocs });
+  const instruction = complete({ draft, text: line.text, at, heredocs, blankLines: line.blankLines });
   checkDraft(draft, heredocs, reading.escape, report);
-  return { instruction, outline: { keyword: draft.keyword, at }, next };
+  return { instruction, outline: { keyword: draft.keyword, at, resemblesFrom: false }, next, rest };
 }
 
-const NOTHING: UnknownDraft = { kind: 'unknown', meant: undefined };
+const NOTHING: UnknownDraft = { kind: 'unknown', word: '', meant: undefined };
 
 function readDraft({ line, ifUnknown, role }: Reading, report: Reporter): Draft | UnknownDraft {
   if (line.text === '') {
@@ -113,9 +139,10 @@ interface Completion {
   readonly text: string;
   readonly at: SourceRange;
   readonly heredocs: readonly Heredoc[];
+  readonly blankLines: readonly number[];
 }
 
-function complete({ draft, text, at, heredocs }: Completion): Instruction {
+function complete({ draft, text, at, heredocs, blankLines }: Completion): Instruction {
   const { keyword, flags, args, json, trigger, keywordOffset } = draft;
   return {
     keyword,
@@ -125,7 +152,8 @@ function complete({ draft, text, at, heredocs }: Completion): Instruction {
     args,
     json,
     heredocs,
-    trigger: trigger === null ? null : complete({ draft: trigger, text, at, heredocs }),
+    blankLines,
+    trigger: trigger === null ? null : complete({ draft: trigger, text, at, heredocs, blankLines }),
   };
 }
 
@@ -145,12 +173,16 @@ function heredocOwner(draft: Draft): Draft | undefined {
   return takesThem && owner.json === null ? owner : undefined;
 }
 
-function readBodies(reading: Reading, draft: Draft, report: Reporter): { readonly heredocs: readonly Heredoc[]; readonly next: number } {
+interface Bodies extends Pick<Read, 'next' | 'rest'> {
+  readonly heredocs: readonly Heredoc[];
+}
+
+function readBodies(reading: Reading, draft: Draft, report: Reporter): Bodies {
   const { text, line } = reading;
   const owner = heredocOwner(draft);
   const heredocs: Heredoc[] = [];
   let { next } = line;
-  if (owner === undefined) return { heredocs, next };
+  if (owner === undefined) return { heredocs, next, rest: 'read' };
   for (const start of findHeredocs(owner.args)) {
     const result = readHeredoc(text, next, start);
     const offset = owner.argsOffset + start.offset;
@@ -162,10 +194,10 @@ function readBodies(reading: Reading, draft: Draft, report: Reporter): { readonl
       const hint = unterminatedHint(text, next, start.name);
       report.error({ message: `the heredoc ${shown(start.word)} has no end`, hint }, offset, start.word.length);
       // All that follows may be its body: reading it as instructions would report nonsense.
-      return { heredocs, next: text.source.lines.length };
+      return { heredocs, next: text.source.lines.length, rest: 'hidden' };
     }
   }
-  return { heredocs, next };
+  return { heredocs, next, rest: 'read' };
 }
 
 /** `$((1 << 3))` shifts to the left. Only asked when no line ends the heredoc; BuildKit fails there. */
@@ -196,16 +228,6 @@ function skipBodies(reading: Reading, { meant }: UnknownDraft): number {
   return readBodies(reading, draft, silent).next;
 }
 
-function warnOfBlankLines(file: string, line: LogicalLine, keyword: Keyword, findings: Findings): void {
-  const [first] = line.blankLines;
-  if (first === undefined) return;
-  const fault = {
-    message: `a blank line does not end ${keyword}: it goes on after it`,
-    hint: 'Remove the blank line, or the continuation before it.',
-  };
-  findings.warnings.push(syntaxError(fault, { file, startLine: first, endLine: first }));
-}
-
 /** What an unknown instruction after this one probably is. */
 function hintAfter({ keyword, args, heredocs }: Instruction, escapeChar: string): UnknownHint {
   const glued = keyword === 'RUN' && heredocs.length === 0 ? /([^\s<]*[^\s<\d])(<<-?["']?\w+)/.exec(args.slice(0, 2048)) : null;
@@ -215,8 +237,7 @@ function hintAfter({ keyword, args, heredocs }: Instruction, escapeChar: string)
   return { weight: 'sure', text: `Docker sees a heredoc only with a blank before the <<: ${shown(glued[1])} ${shown(glued[2])}` };
 }
 
-function throwErrors({ errors }: Findings): void {
-  const [first, ...rest] = inOrder(errors);
+function throwErrors([first, ...rest]: readonly TsbuildError[]): void {
   if (first !== undefined) throw new TsbuildErrors([first, ...rest]);
 }
 

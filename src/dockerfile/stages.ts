@@ -11,6 +11,8 @@ export interface Outline {
   /** For an unknown instruction, what it was meant to be, so that one mistake is not reported twice. */
   readonly keyword: Keyword | undefined;
   readonly at: SourceRange;
+  /** An unknown word that may be a mistyped FROM. */
+  readonly resemblesFrom: boolean;
 }
 
 export function checkStages(outline: readonly Outline[], file: string, findings: Findings): void {

@@ -7,12 +7,15 @@ export interface Faults {
   /** `at`: for an error that has no place yet. */
   add(error: TsbuildError, at?: SourceRange): void;
   any(): boolean;
+  /** In the order of lines; those without a place (an unknown target) come first. */
+  all(): readonly TsbuildError[];
   /** Throws TsbuildErrors, in the order of lines, when there is any fault. */
   throwIfAny(): void;
 }
 
 export function createFaults(): Faults {
   const found = new Map<string, TsbuildError>();
+  const all = (): readonly TsbuildError[] => [...found.values()].sort((a, b) => line(a) - line(b) || column(a) - column(b));
   const add = (error: TsbuildError, at?: SourceRange): void => {
     if (error instanceof TsbuildErrors) {
       for (const inner of error.errors) add(inner, at);
@@ -35,16 +38,20 @@ export function createFaults(): Faults {
       }
     },
     any: () => found.size > 0,
+    all,
     throwIfAny() {
-      const [first, ...rest] = [...found.values()].sort((a, b) => place(a) - place(b));
+      const [first, ...rest] = all();
       if (first !== undefined) throw new TsbuildErrors([first, ...rest]);
     },
   };
 }
 
-/** Faults without a place (an unknown target) come first. */
-function place(error: TsbuildError): number {
-  return error.at?.startLine ?? 0;
+function line({ at }: TsbuildError): number {
+  return at?.startLine ?? 0;
+}
+
+function column({ at }: TsbuildError): number {
+  return at?.column ?? 0;
 }
 
 /** What `work` throws gets `prefix` before its message, which says what the fault is about, and loses its place. */

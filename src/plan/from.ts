@@ -18,6 +18,8 @@ export interface FromContext {
   readonly inputs: PlanInputs;
   /** Names that some stage of the file declares by ARG: a common mistake to name. */
   readonly stageArgs: ReadonlySet<string>;
+  /** `doubtful`: there may be stages above that are not in `earlier`. */
+  readonly structure: 'certain' | 'doubtful';
   /** The stages above this one. */
   readonly earlier: readonly { readonly index: number; readonly name: string | null; readonly platform: Platform }[];
 }
@@ -57,7 +59,8 @@ export function resolveFrom(from: Instruction, context: FromContext): From {
       warning: warning ? `--platform has no effect on scratch: the target is ${formatPlatform(platform)}` : null,
     };
   }
-  checkReference(base);
+  // A name that a stage can have may be that of a stage whose FROM could not be read.
+  if (context.structure === 'certain' || !/^[a-z][a-z0-9\-_.]*$/i.test(base)) checkReference(base);
   const platform = asked ?? context.inputs.platform;
   return { base: { kind: 'image', ref: base, platform }, platform, warning: null };
 }

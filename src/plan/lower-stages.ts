@@ -1,16 +1,17 @@
 /**
  * The stages that the target needs, each from its base's config down to its last instruction. A stage whose base is not
  * known (still to be fetched, or its FROM at fault) is gone through all the same, so that one run reports as many faults
- * as possible: but only instructions without variables are believed then.
+ * as possible: but only instructions without variables are believed then, as behind an ENV or ARG at fault.
  */
 import type { Instruction } from '../dockerfile/instruction.ts';
+import { splitPairs } from '../dockerfile/pairs.ts';
 import { TsbuildError } from '../errors.ts';
 import { createFaults, type Faults } from './faults.ts';
 import { lowerInstruction } from './instructions/lower.ts';
 import type { Lowering } from './instructions/lowering.ts';
 import { meantStage, resolveOrigin } from './origins.ts';
 import { type BaseConfigs, baseKey, type PlanInputs, type Stage, type Step } from './plan.ts';
-import { labelled, type Reach, type Trigger } from './reach.ts';
+import { labelled, type Reach, references, type Trigger } from './reach.ts';
 import { type StageState, scopeOf, scratchState, stateOfImage, stateOfStage } from './stage-state.ts';
 import type { Outline, StageOutline } from './stages.ts';
 
@@ -37,8 +38,8 @@ export function lowerStages(request: StagesToLower): LoweredStages {
     const stage = outline.stages[index];
     if (stage === undefined) continue;
     const start = startOf(stage, known, starts);
-    starts.set(index, start);
-    const { steps, needs } = lowerSteps(stage, start, { request, warnings });
+    const { steps, needs, doubtful } = lowerSteps(stage, start, { request, warnings });
+    starts.set(index, { ...start, doubtful });
     const { name, at, base, platform } = stage;
     const { config, author } = start.state;
     if (base !== null && start.base === 'known') stages.push({ index, name, at, base, platform, needs, steps, config, author });
@@ -49,17 +50,24 @@ export function lowerStages(request: StagesToLower): LoweredStages {
 interface Start {
   readonly state: StageState;
   readonly base: 'known' | 'unknown';
+  /** Variables that may have other values than they seem to have. */
+  readonly doubtful: Doubtful;
 }
 
+type Doubtful = 'all' | ReadonlySet<string>;
+
+const NO_NAMES: Doubtful = new Set();
+
 function startOf({ base }: StageOutline, known: BaseConfigs, starts: ReadonlyMap<number, Start>): Start {
-  if (base?.kind === 'scratch') return { state: scratchState(), base: 'known' };
+  if (base?.kind === 'scratch') return { state: scratchState(), base: 'known', doubtful: NO_NAMES };
   if (base?.kind === 'stage') {
     const parent = starts.get(base.index);
     if (parent === undefined) throw new Error(`stage ${base.index} is reached after its child`);
-    return { state: stateOfStage(parent.state), base: parent.base };
+    return { ...parent, state: stateOfStage(parent.state) };
   }
   const image = base === null ? undefined : known.get(baseKey(base));
-  return image === undefined ? { state: unknownState(), base: 'unknown' } : { state: stateOfImage(image), base: 'known' };
+  if (image === undefined) return { state: unknownState(), base: 'unknown', doubtful: 'all' };
+  return { state: stateOfImage(image), base: 'known', doubtful: NO_NAMES };
 }
 
 /** Its WORKDIR is deep, so that no relative path seems to end at the root. */
@@ -74,7 +82,11 @@ interface StepContext {
   readonly warnings: TsbuildError[];
 }
 
-function lowerSteps(stage: StageOutline, { state, base }: Start, { request, warnings }: StepContext): Pick<Stage, 'steps' | 'needs'> {
+type LoweredSteps = Pick<Stage, 'steps' | 'needs'> & Pick<Start, 'doubtful'>;
+
+function lowerSteps(stage: StageOutline, start: Start, { request, warnings }: StepContext): LoweredSteps {
+  const { state } = start;
+  let { doubtful } = start;
   const { outline, reached, inputs, faults } = request;
   const needs = new Set<number>(stage.base?.kind === 'stage' ? [stage.base.index] : []);
   const steps: Step[] = [];
@@ -99,17 +111,30 @@ function lowerSteps(stage: StageOutline, { state, base }: Start, { request, warn
         warnings.push(new TsbuildError('DOCKERFILE_SEMANTICS', message, { hint, at: instruction.at }));
       },
     };
-    const believed = base === 'known' || !hasVariables(instruction) ? faults : createFaults();
+    const unsure = usesAny(doubtful, instruction) || (outline.structure === 'doubtful' && references(instruction).length > 0);
+    const believed = unsure ? createFaults() : faults;
     const step = believed.collect(instruction.at, () => labelled(trigger?.label ?? null, () => lowerInstruction(lowering, instruction)));
     if (step !== null) steps.push(step);
+    else if (doubtful !== 'all') doubtful = new Set([...doubtful, ...declaredNames(instruction, outline.escape)]);
   };
   for (const trigger of reached.triggers.get(stage.index) ?? []) lower(trigger.instruction, trigger);
-  for (const instruction of stage.instructions) lower(instruction, null);
-  return { steps, needs: [...needs].sort((a, b) => a - b) };
+  for (const [position, instruction] of stage.instructions.entries()) {
+    if (position === stage.doubtfulFrom) doubtful = 'all';
+    lower(instruction, null);
+  }
+  if (stage.doubtfulFrom !== null) doubtful = 'all';
+  return { steps, needs: [...needs].sort((a, b) => a - b), doubtful };
 }
 
-function hasVariables({ text, heredocs }: Instruction): boolean {
-  return text.includes('$') || heredocs.some(({ body }) => body.includes('$'));
+function usesAny(names: Doubtful, { text, heredocs }: Instruction): boolean {
+  if (names !== 'all' && names.size === 0) return false;
+  const written = [text, ...heredocs.map(({ body }) => body)].join('\n');
+  if (names === 'all') return written.includes('$');
+  return [...written.matchAll(/\$\{?(\w+)/g)].some(([, name = '']) => names.has(name));
+}
+
+function declaredNames({ keyword, args }: Instruction, escapeChar: Outline['escape']): readonly string[] {
+  return keyword === 'ENV' || keyword === 'ARG' ? splitPairs(keyword, args, escapeChar).map(({ name }) => name) : [];
 }
 
 function oneLine(text: string): string {

@@ -19,8 +19,8 @@ export interface OriginContext {
 
 export type FromOption = 'COPY --from' | 'RUN --mount from';
 
-/** What is wrong with a `from` wherever it stands, reachable or not. Throws DOCKERFILE_SEMANTICS. */
-export function checkFrom(from: string, option: FromOption, { stages, index }: Pick<OriginContext, 'stages' | 'index'>): void {
+/** What is wrong with a `from` whatever the stages are. Throws DOCKERFILE_SEMANTICS. */
+export function checkFromText(from: string, option: FromOption): void {
   if (from === '') throw semanticError(`${option} is empty`);
   if (/\$./.test(from)) {
     throw semanticError(
@@ -28,6 +28,11 @@ export function checkFrom(from: string, option: FromOption, { stages, index }: P
       `give it a name above: FROM ${from} AS name, with the ARG before the first FROM`,
     );
   }
+}
+
+/** What is wrong with a `from` wherever it stands, reachable or not. Throws DOCKERFILE_SEMANTICS. */
+export function checkFrom(from: string, option: FromOption, { stages, index }: Pick<OriginContext, 'stages' | 'index'>): void {
+  checkFromText(from, option);
   const number = /^\d+$/.test(from) ? Number(from) : null;
   if (number !== null && option === 'RUN --mount from') {
     const named = stages[number]?.name ?? null;

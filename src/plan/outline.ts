@@ -3,6 +3,7 @@
  * configs are missing to plan them. Nothing is lowered here.
  */
 import type { ParsedDockerfile } from '../dockerfile/instruction.ts';
+import type { TsbuildError } from '../errors.ts';
 import { formatPlatform } from '../image/platform.ts';
 import { createFaults, type Faults, notSupported } from './faults.ts';
 import { lowerStages } from './lower-stages.ts';
@@ -24,6 +25,19 @@ export function missingBases(parsed: ParsedDockerfile, inputs: PlanInputs, known
   return reached.missing;
 }
 
+/**
+ * Every fault of a file that the parser refuses, in the order of lines: the parser's own, and the planner's about what
+ * could be read, as far as they are known without bases and no broken instruction can have caused them.
+ */
+export function knownFaults(parsed: ParsedDockerfile, inputs: PlanInputs): readonly TsbuildError[] {
+  const faults = createFaults();
+  for (const error of parsed.errors) faults.add(error);
+  const known: BaseConfigs = new Map();
+  const { outline, reached } = survey(parsed, inputs, { known, faults });
+  lowerStages({ outline, reached, inputs, known, faults });
+  return faults.all();
+}
+
 /** Everything that planning and fetching share. Faults go to `faults`. */
 export function survey(
   parsed: ParsedDockerfile,
@@ -31,7 +45,7 @@ export function survey(
   { known, faults }: { readonly known: BaseConfigs; readonly faults: Faults },
 ): { readonly outline: Outline; readonly reached: Reach } {
   const outline = outlineOf(parsed, inputs, faults);
-  checkStages(outline.stages, faults);
+  checkStages(outline, faults);
   const reached = reach(outline, known, faults);
   for (const index of reached.stages) {
     const stage = outline.stages[index];

@@ -38,6 +38,8 @@ export function reach(outline: Outline, known: BaseConfigs, faults: Faults): Rea
     const first = triggersOf(stage, { outline, known, faults, missing });
     triggers.set(index, first);
     if (stage.base?.kind === 'stage') pending.push(stage.base.index);
+    // Which stage a name or number means is not known then: neither what it leads to, nor what is wrong with it.
+    if (outline.structure === 'doubtful') continue;
     for (const { instruction, label } of [...first, ...stage.instructions.map(unlabelled)]) {
       for (const { from, option } of references(instruction)) {
         const origin = faults.collect(instruction.at, () =>

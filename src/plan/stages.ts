@@ -2,12 +2,12 @@
  * The file as stages: where each begins, what it is built on, which is the target. Nothing in a stage is lowered here,
  * and no config of a base is needed. Reference: BuildKit dockerfile2llb, buildDispatchStates and resolveTarget.
  */
-import type { Instruction, ParsedDockerfile, Scope } from '../dockerfile/instruction.ts';
+import type { BrokenInstruction, Instruction, ParsedDockerfile, Scope } from '../dockerfile/instruction.ts';
 import { splitPairs } from '../dockerfile/pairs.ts';
 import type { SourceRange } from '../errors.ts';
 import { TsbuildError } from '../errors.ts';
 import type { Platform } from '../image/platform.ts';
-import { type Faults, semanticError } from './faults.ts';
+import { createFaults, type Faults, semanticError } from './faults.ts';
 import { type From, resolveFrom, stageName } from './from.ts';
 import { type GlobalArgs, globalArgs } from './global-args.ts';
 import type { Base, PlanInputs } from './plan.ts';
@@ -21,8 +21,10 @@ export interface StageOutline {
   /** Null: the FROM line is at fault. */
   readonly base: Base | null;
   readonly platform: Platform;
-  /** Without FROM and without the base's triggers. */
+  /** Without FROM, without the base's triggers, without broken ones. */
   readonly instructions: readonly Instruction[];
+  /** From which of `instructions` on (perhaps past the last) a broken one may have declared variables; null: none. */
+  readonly doubtfulFrom: number | null;
 }
 
 export interface Outline {
@@ -31,7 +33,9 @@ export interface Outline {
   readonly platform: Platform;
   readonly globals: GlobalArgs;
   readonly stages: readonly StageOutline[];
-  /** Null: there is no such stage. */
+  /** `doubtful`: a broken instruction may have begun a stage, so that names and numbers of stages may mean others. */
+  readonly structure: 'certain' | 'doubtful';
+  /** Null: there is no such stage, or nobody knows which one it is. */
   readonly target: number | null;
   readonly warnings: readonly TsbuildError[];
 }
@@ -39,8 +43,8 @@ export interface Outline {
 /** Faults of FROM lines, of global ARGs and of the target go to `faults`. */
 export function outlineOf(parsed: ParsedDockerfile, inputs: PlanInputs, faults: Faults): Outline {
   const escapeChar = parsed.directives.escape;
-  const { globalArgs: before, groups } = splitStages(parsed.instructions);
-  const names = groups.map(({ from }) => stageName(from));
+  const { globalArgs: before, groups, globalScope, structure } = splitStages(parsed);
+  const names = groups.map(({ from }) => (from === null ? null : stageName(from)));
   const globals = globalArgs(before, escapeChar, { inputs, lastStage: names.at(-1) ?? null, faults });
   const scope: Scope = { escape: escapeChar, lookup: (name) => globals.values.get(name) };
   const stageArgs = argNames(
@@ -50,16 +54,26 @@ export function outlineOf(parsed: ParsedDockerfile, inputs: PlanInputs, faults: 
 
   const stages: StageOutline[] = [];
   const warnings: TsbuildError[] = [];
-  for (const [index, { from, instructions }] of groups.entries()) {
-    const resolved: From | null = faults.collect(from.at, () =>
-      resolveFrom(from, { scope, globals, inputs, stageArgs, earlier: [...stages] }),
-    );
+  for (const [index, { from, at, instructions, doubtfulFrom }] of groups.entries()) {
+    const believed = from !== null && globalScope === 'doubtful' && from.text.includes('$') ? createFaults() : faults;
+    const resolved: From | null =
+      from === null
+        ? null
+        : believed.collect(at, () => resolveFrom(from, { scope, globals, inputs, stageArgs, earlier: [...stages], structure }));
     const name = names[index] ?? null;
-    if (resolved !== null && resolved.warning !== null) warnings.push(errorAt(from.at, resolved.warning));
-    stages.push({ index, name, at: from.at, base: resolved?.base ?? null, platform: resolved?.platform ?? inputs.platform, instructions });
+    if (resolved !== null && resolved.warning !== null) warnings.push(errorAt(at, resolved.warning));
+    stages.push({
+      index,
+      name,
+      at,
+      base: resolved?.base ?? null,
+      platform: resolved?.platform ?? inputs.platform,
+      instructions,
+      doubtfulFrom: globalScope === 'doubtful' ? 0 : doubtfulFrom,
+    });
   }
-  const target = findTarget(stages, inputs.target, faults);
-  return { escape: escapeChar, platform: inputs.platform, globals, stages, target, warnings };
+  const target = structure === 'certain' ? findTarget(stages, inputs.target, faults) : certainTarget(stages, inputs.target, parsed);
+  return { escape: escapeChar, platform: inputs.platform, globals, stages, structure, target, warnings };
 }
 
 /** Names declared by ARG, also for the images built on this one. */
@@ -74,25 +88,67 @@ export function argNames(instructions: readonly Instruction[], escapeChar: Scope
 }
 
 interface Group {
-  readonly from: Instruction;
+  /** Null: broken. */
+  readonly from: Instruction | null;
+  readonly at: SourceRange;
   readonly instructions: Instruction[];
+  doubtfulFrom: number | null;
 }
 
-/** What stands before the first FROM are ARGs: the parser has seen to it. */
-function splitStages(instructions: readonly Instruction[]): {
+interface Split extends Pick<Outline, 'structure'> {
   readonly globalArgs: readonly Instruction[];
   readonly groups: readonly Group[];
-} {
-  const first: Instruction[] = [];
+  /** `doubtful`: what is broken before the first FROM may have declared an ARG. */
+  readonly globalScope: 'certain' | 'doubtful';
+}
+
+function splitStages({ instructions, broken }: ParsedDockerfile): Split {
+  const globalArgs: Instruction[] = [];
   const groups: Group[] = [];
-  for (const instruction of instructions) {
-    if (instruction.keyword === 'FROM') groups.push({ from: instruction, instructions: [] });
-    else (groups.at(-1)?.instructions ?? first).push(instruction);
+  let globalScope: Split['globalScope'] = 'certain';
+  let structure: Outline['structure'] = 'certain';
+  for (const entry of inOrder(instructions, broken)) {
+    const group = groups.at(-1);
+    if ('position' in entry) {
+      if (entry.beginsStage !== 'no') structure = 'doubtful';
+      if (entry.beginsStage === 'yes') groups.push({ from: null, at: entry.at, instructions: [], doubtfulFrom: 0 });
+      else if (!mayDeclare(entry)) continue;
+      else if (group === undefined) globalScope = 'doubtful';
+      else group.doubtfulFrom ??= group.instructions.length;
+    } else if (entry.keyword === 'FROM') groups.push({ from: entry, at: entry.at, instructions: [], doubtfulFrom: null });
+    else if (group !== undefined) group.instructions.push(entry);
+    else if (entry.keyword === 'ARG') globalArgs.push(entry);
+    // The parser has reported it: a FROM is missing above it, or it is at the wrong place.
+    else structure = 'doubtful';
   }
-  return { globalArgs: first, groups };
+  return { globalArgs, groups, globalScope, structure };
+}
+
+function inOrder(instructions: readonly Instruction[], broken: readonly BrokenInstruction[]): readonly (Instruction | BrokenInstruction)[] {
+  const entries: (Instruction | BrokenInstruction)[] = [];
+  let taken = 0;
+  for (const one of broken) {
+    entries.push(...instructions.slice(taken, one.position), one);
+    taken = one.position;
+  }
+  return [...entries, ...instructions.slice(taken)];
+}
+
+/** A broken ONBUILD declares for the stages built on this one, and those begin where this one ends. */
+function mayDeclare({ keyword }: BrokenInstruction): boolean {
+  return keyword === null || keyword === 'ARG' || keyword === 'ENV' || keyword === 'ONBUILD';
+}
+
+/** The last stage, if none is asked for and no doubt comes after its FROM. */
+function certainTarget(stages: readonly StageOutline[], target: string | null, { broken }: ParsedDockerfile): number | null {
+  const last = stages.at(-1);
+  if (last === undefined || target !== null) return null;
+  const doubtful = broken.some(({ beginsStage, at }) => beginsStage !== 'no' && at.startLine >= last.at.startLine);
+  return doubtful ? null : last.index;
 }
 
 function findTarget(stages: readonly StageOutline[], target: string | null, faults: Faults): number | null {
+  if (stages.length === 0) return null;
   if (target === null) return stages.length - 1;
   const named = stages.findLast(({ name }) => name === target.toLowerCase());
   if (named !== undefined) return named.index;

@@ -1,6 +1,6 @@
 /** Section 1 of Docker's lexical rules: bytes, lines, comments, continuations, keywords. */
 import { describe, expect, test } from 'vitest';
-import { faults, instruction, outline, parse, warnings } from './dockerfiles.ts';
+import { faults, instruction, outline, parse } from './dockerfiles.ts';
 
 describe('the lines of a Dockerfile', () => {
   test('lose a byte order mark', () => {
@@ -54,8 +54,9 @@ describe('the lines of a Dockerfile', () => {
     expect(outline('# escape=`\nFROM x\nRUN a `\n b\nRUN c:\\\nRUN d')).toEqual(['FROM x', 'RUN a  b', 'RUN c:\\', 'RUN d']);
   });
 
-  test('warn of a blank line within a continuation, at that line', () => {
-    expect(warnings('FROM x\nRUN a \\\n\n\n  b')).toEqual(['3: a blank line does not end RUN: it goes on after it']);
+  test('are known that are blank within a continuation', () => {
+    expect(instruction('RUN a \\\n\n# note\n\n  b').blankLines).toEqual([3, 5]);
+    expect(instruction('RUN a \\\n# note\n  b\n\n').blankLines).toEqual([]);
   });
 
   test('match only ASCII keywords', () => {

@@ -2,10 +2,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseDockerfile } from '../../../src/dockerfile/parse.ts';
+import { readDockerfile } from '../../../src/dockerfile/parse.ts';
+import { TsbuildErrors } from '../../../src/errors.ts';
 import type { ImageConfig } from '../../../src/image/image.ts';
 import { type Platform, parsePlatform } from '../../../src/image/platform.ts';
-import { missingBases } from '../../../src/plan/outline.ts';
+import { knownFaults, missingBases } from '../../../src/plan/outline.ts';
 import { type BaseRequest, type BuildPlan, baseKey, type PlanInputs } from '../../../src/plan/plan.ts';
 import { planBuild } from '../../../src/plan/plan-build.ts';
 import { fixtureNames } from '../../helpers/fixture-folders.ts';
@@ -43,7 +44,9 @@ export function planCase({ folder }: Case): BuildPlan {
   const options = readJson<Arguments>(join(folder, 'args.json')) ?? {};
   const bases = readJson<Bases>(join(folder, 'bases.json')) ?? {};
   const inputs = inputsOf(options);
-  const parsed = parseDockerfile(readFileSync(join(folder, 'Dockerfile')), 'Dockerfile');
+  const parsed = readDockerfile(readFileSync(join(folder, 'Dockerfile')), 'Dockerfile');
+  const [fault, ...more] = parsed.errors.length === 0 ? [] : knownFaults(parsed, inputs);
+  if (fault !== undefined) throw new TsbuildErrors([fault, ...more]);
   const known = new Map<string, ImageConfig>();
   for (;;) {
     const missing = missingBases(parsed, inputs, known);

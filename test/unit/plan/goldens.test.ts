@@ -50,7 +50,8 @@ describe('a faulty Dockerfile is refused with every fault that its fixture recor
 
   it.each(failing)('$name', (golden) => {
     const { errors } = faultsOf(golden);
-    expect(errors.map(({ code }) => code)).not.toContain('DOCKERFILE_SYNTAX');
+    // fixtures/errors has those that only the parser refuses.
+    expect(new Set(errors.map(({ code }) => code))).not.toEqual(new Set(['DOCKERFILE_SYNTAX']));
     expectGolden(golden, 'error.txt', errors.map(faultLine).join(''));
   });
 });
