@@ -27,6 +27,7 @@ export type ErrorCode =
   | 'COPY_SOURCE_NOT_FOUND'
   | 'COPY_FAILED'
   | 'ADD_FAILED'
+  | 'GIT_FAILED'
   | 'USER_NOT_FOUND'
   | 'SECRET_NOT_FOUND'
   | 'RUN_FAILED'

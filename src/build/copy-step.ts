@@ -70,6 +70,10 @@ async function copyInput(source: CopySource, step: CopyStep, context: StageConte
       const content = { at: 'memory', bytes } as const;
       return { kind: 'file', name: bytesOf(source.name), content, size: bytes.length, mode: 0o644, mtimeNs: nowNs(ports.now()) };
     }
+    case 'git': {
+      const { tree, label } = await ports.checkout(source.repository, signal);
+      return { kind: 'tree', tree, pattern: '/', label };
+    }
     case 'url': {
       const got = await ports.download(source.url, signal);
       if (step.checksum !== null && step.checksum !== got.digest) {

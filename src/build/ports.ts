@@ -5,7 +5,9 @@ import type { CacheMounts } from '../cache-mounts/cache-mounts.ts';
 import type { ContextSource } from '../context/context.ts';
 import type { Image } from '../image/image.ts';
 import type { Platform } from '../image/platform.ts';
+import type { FileTree } from '../layer/tree.ts';
 import type { ImageSink, Published } from '../output/image-sink.ts';
+import type { GitSource } from '../plan/git-url.ts';
 import type { PlanInputs } from '../plan/plan.ts';
 import type { LayerLibrary } from '../unpacked/layer-library.ts';
 import type { Report } from './events.ts';
@@ -29,6 +31,14 @@ export interface Download {
   readonly name: string | null;
 }
 
+/** A git repository's files at one commit. */
+export interface Checkout {
+  /** Owners 0:0; contents stay until the build has ended. */
+  readonly tree: FileTree;
+  /** For messages, without credentials. */
+  readonly label: string;
+}
+
 export interface Ports {
   readonly context: ContextSource;
   readonly images: ImageSource;
@@ -40,6 +50,8 @@ export interface Ports {
   secret(id: string): Promise<Uint8Array | undefined>;
   /** Throws ADD_FAILED. */
   download(url: string, signal: AbortSignal): Promise<Download>;
+  /** Throws GIT_FAILED. */
+  checkout(repository: GitSource, signal: AbortSignal): Promise<Checkout>;
   readonly sinks: readonly ImageSink[];
   /** A folder for this build's own files. */
   readonly scratchFolder: string;

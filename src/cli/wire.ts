@@ -15,6 +15,7 @@ import { build } from '../build/build.ts';
 import type { Report } from '../build/events.ts';
 import type { BuildRequest, Ports } from '../build/ports.ts';
 import { folderCacheMounts } from '../cache-mounts/folder-cache-mounts.ts';
+import { fetchGitCheckout } from '../context/git-source.ts';
 import { download } from '../context/http-source.ts';
 import { localContext } from '../context/local-context.ts';
 import { TsbuildError } from '../errors.ts';
@@ -67,6 +68,7 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
       cacheMounts: folderCacheMounts(folders.mounts),
       secret: secretReader(options.execution.secrets, process.env),
       download: (url, own) => download(url, { folder: work.path, signal: own }),
+      checkout: (repository, own) => fetchGitCheckout(repository, { folder: work.path, signal: own, env: process.env }),
       sinks: sinksOf(options.output, client, report),
       scratchFolder: work.path,
       parallelRuns: availableParallelism(),

@@ -8,6 +8,7 @@
 import type { SourceRange, TsbuildError } from '../errors.ts';
 import type { ContainerConfig, ImageConfig } from '../image/image.ts';
 import type { Platform } from '../image/platform.ts';
+import type { GitSource } from './git-url.ts';
 
 export type Origin =
   | { readonly kind: 'context' }
@@ -82,6 +83,8 @@ export type CopySource =
   | { readonly kind: 'path'; readonly pattern: string }
   /** ADD only. */
   | { readonly kind: 'url'; readonly url: string }
+  /** ADD only. `url`: as written, without credentials. */
+  | { readonly kind: 'git'; readonly url: string; readonly repository: GitSource }
   /** A heredoc: text expanded already. */
   | { readonly kind: 'inline'; readonly name: string; readonly body: string };
 
@@ -98,7 +101,7 @@ export interface CopyStep extends StepBase {
   readonly link: boolean;
   readonly parents: boolean;
   readonly exclude: readonly string[];
-  /** `sha256:...` */
+  /** `sha256:...` of the one URL; a git repository has its own. */
   readonly checksum: string | null;
   /** ADD --unpack; null: Docker's default (local archives yes, URLs no). */
   readonly unpack: boolean | null;

@@ -3,6 +3,7 @@
  * every field that changes the image is in it. Lists and texts that could span lines are JSON.
  */
 import { formatPlatform } from '../image/platform.ts';
+import type { GitSource } from './git-url.ts';
 import {
   type Base,
   type BuildPlan,
@@ -15,6 +16,7 @@ import {
   type Stage,
   type Step,
 } from './plan.ts';
+import { withoutCredentials } from './sources.ts';
 
 type Line = readonly [label: string, value: string];
 
@@ -136,10 +138,23 @@ function sourceText(source: CopySource): string {
     case 'path':
       return `path ${JSON.stringify(source.pattern)}`;
     case 'url':
-      return `url ${source.url}`;
+      return `url ${withoutCredentials(source.url)}`;
+    case 'git':
+      return `git ${source.url} ${gitText(source.repository)}`;
     case 'inline':
       return `inline ${JSON.stringify(source.name)} ${JSON.stringify(source.body)}`;
   }
+}
+
+function gitText({ at, checksum, subdir, gitDir, submodules }: GitSource): string {
+  const place = at.kind === 'ref' ? `ref ${JSON.stringify(at.name)}` : at.kind === 'commit' ? `commit ${at.hash}` : at.kind;
+  return [
+    place,
+    ...(checksum === null ? [] : [`checksum ${checksum}`]),
+    ...(subdir === '' ? [] : [`subdir ${JSON.stringify(subdir)}`]),
+    ...(gitDir === 'keep' ? ['keep-git-dir'] : []),
+    ...(submodules === 'skip' ? ['without submodules'] : []),
+  ].join(' ');
 }
 
 function originText(origin: Origin): string {

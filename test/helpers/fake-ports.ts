@@ -231,6 +231,7 @@ export function fakeWorld(options: FakeOptions): FakeWorld {
       return Promise.resolve(text === undefined ? undefined : Buffer.from(text));
     },
     download: () => Promise.reject(new Error('this test downloads nothing')),
+    checkout: () => Promise.reject(new Error('this test fetches no git repository')),
     sinks: [sink],
     scratchFolder: '/nowhere',
     parallelRuns: options.parallelRuns ?? 4,

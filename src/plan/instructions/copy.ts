@@ -10,9 +10,10 @@ import type { Instruction } from '../../dockerfile/instruction.ts';
 import { hasWildcard } from '../../patterns/go-match.ts';
 import { parseChmod } from '../chmod.ts';
 import { copyCreatedBy } from '../created-by.ts';
-import { notSupported, semanticError } from '../faults.ts';
+import { semanticError } from '../faults.ts';
+import { type GitFlags, parseGitUrl } from '../git-url.ts';
 import type { CopySource, CopyStep, Origin } from '../plan.ts';
-import { sourceKind } from '../sources.ts';
+import { sourceKind, withoutCredentials } from '../sources.ts';
 import { absolutePath, workingDir } from '../stage-state.ts';
 import { flagSwitch, flagValue, type Lowering } from './lowering.ts';
 
@@ -22,11 +23,12 @@ export function lowerCopy(lowering: Lowering, instruction: Instruction & { reado
     const value = flagValue(instruction, name);
     return value === null ? null : expandWord(value, lowering.scope) || null;
   };
-  const { sources, dest } = operands(lowering, instruction);
+  const checksum = expandFlag('checksum');
+  const { sources, dest } = operands(lowering, instruction, { keepGitDir: flagSwitch(instruction, 'keep-git-dir'), checksum });
   const chown = expandFlag('chown');
   const chmod = expandFlag('chmod');
   const parents = flagSwitch(instruction, 'parents') === true;
-  for (const source of sources) checkSource(source, keyword);
+  for (const source of sources) checkSource(source);
   if (sources.some((source) => source.kind === 'path' && source.pattern === '')) {
     lowering.warn(`a source of ${keyword} expands to nothing: everything is copied`, 'write "." for that');
   }
@@ -37,10 +39,11 @@ export function lowerCopy(lowering: Lowering, instruction: Instruction & { reado
       `end it with a slash: ${dest}/`,
     );
   }
-  if (flagSwitch(instruction, 'keep-git-dir') !== null) lowering.warn('--keep-git-dir has no effect: no source is a git repository');
+  if (flagSwitch(instruction, 'keep-git-dir') !== null) warnOfGitDir(lowering, sources);
   const flags = [parents ? '--parents' : '', chown === null ? '' : `--chown=${chown}`, chmod === null ? '' : `--chmod=${chmod}`];
   return {
     ...lowering.place,
+    title: withoutCredentials(lowering.place.title),
     kind: 'copy',
     instruction: keyword,
     createdBy: copyCreatedBy(keyword, [...flags.filter((flag) => flag !== ''), ...sources.map(sourceText), dest]),
@@ -55,7 +58,7 @@ export function lowerCopy(lowering: Lowering, instruction: Instruction & { reado
     exclude: instruction.flags
       .filter(({ name, value }) => name === 'exclude' && value !== null && value !== '')
       .map(({ value }) => expandWord(value ?? '', lowering.scope)),
-    checksum: checksumOf(expandFlag('checksum'), sources),
+    checksum: checksumOf(checksum, sources),
     unpack: flagSwitch(instruction, 'unpack'),
   };
 }
@@ -64,8 +67,13 @@ function bringsOne(source: CopySource): boolean {
   return source.kind !== 'path' || !hasWildcard(bytesOf(source.pattern));
 }
 
+interface Operands {
+  readonly sources: readonly CopySource[];
+  readonly dest: string;
+}
+
 /** Paths and URLs first, then heredocs: in that order Docker copies them and shows them in history. */
-function operands({ scope }: Lowering, instruction: Instruction): { readonly sources: readonly CopySource[]; readonly dest: string } {
+function operands({ scope }: Lowering, instruction: Instruction, flags: GitFlags): Operands {
   const words = copyWords(instruction);
   const dest = words.at(-1);
   if (dest === undefined || dest.kind === 'heredoc') throw new Error(`the parser let ${instruction.keyword} without a destination pass`);
@@ -78,28 +86,45 @@ function operands({ scope }: Lowering, instruction: Instruction): { readonly sou
       continue;
     }
     const text = expandWord(word.text, scope);
-    paths.push(sourceKind(text) === 'url' ? { kind: 'url', url: text } : { kind: 'path', pattern: text });
+    paths.push(sourceOf(text, instruction.keyword, flags));
   }
   return { sources: [...paths, ...inline], dest: expandWord(dest.text, scope) };
 }
 
-function checkSource(source: CopySource, keyword: 'COPY' | 'ADD'): void {
-  if (source.kind === 'inline') {
-    if (/^\.{1,2}$|\//.test(source.name)) throw semanticError(`the heredoc "${source.name}" cannot be the name of a file`);
-    return;
-  }
-  const text = sourceText(source);
+function sourceOf(text: string, keyword: string, flags: GitFlags): CopySource {
   const kind = sourceKind(text);
-  if (kind === 'git') {
-    if (keyword === 'COPY') throw semanticError(`COPY cannot copy from the git repository ${text}`, 'use ADD');
-    throw notSupported(`ADD of a git repository is not supported: ${text}`, 'clone it into the context, or in a RUN step');
+  if (kind === 'path') return { kind, pattern: text };
+  const url = withoutCredentials(text);
+  if (keyword === 'COPY') {
+    throw semanticError(`COPY cannot copy from ${kind === 'git' ? `the git repository ${url}` : `a URL: ${url}`}`, 'use ADD');
   }
-  if (kind === 'url' && keyword === 'COPY') throw semanticError(`COPY cannot copy from a URL: ${text}`, 'use ADD');
+  return kind === 'git' ? { kind, url, repository: parseGitUrl(text, flags) } : { kind, url: text };
 }
 
+function checkSource(source: CopySource): void {
+  if (source.kind === 'inline' && /^\.{1,2}$|\//.test(source.name)) {
+    throw semanticError(`the heredoc "${source.name}" cannot be the name of a file`);
+  }
+}
+
+function warnOfGitDir(lowering: Lowering, sources: readonly CopySource[]): void {
+  const repositories = sources.flatMap((source) => (source.kind === 'git' ? [source.repository] : []));
+  if (repositories.length === 0) lowering.warn('--keep-git-dir has no effect: no source is a git repository');
+  if (repositories.some(({ gitDir, subdir }) => gitDir === 'keep' && subdir !== '')) {
+    lowering.warn('--keep-git-dir has no effect: only a folder of the git repository is taken');
+  }
+}
+
+/** For history: without credentials, which BuildKit keeps there. */
 function sourceText(source: CopySource): string {
-  if (source.kind === 'inline') return `<<${source.name}`;
-  return source.kind === 'url' ? source.url : source.pattern;
+  switch (source.kind) {
+    case 'inline':
+      return `<<${source.name}`;
+    case 'path':
+      return source.pattern;
+    default:
+      return withoutCredentials(source.url);
+  }
 }
 
 function originOf(lowering: Lowering, instruction: Instruction): Origin {
@@ -120,7 +145,10 @@ function absoluteDest(cwd: string, dest: string): string {
 function checksumOf(checksum: string | null, sources: readonly CopySource[]): string | null {
   if (checksum === null) return null;
   const [source, ...more] = sources;
-  if (source?.kind !== 'url' || more.length > 0) throw semanticError('--checksum needs exactly one source, and that a URL');
+  if (source === undefined || source.kind === 'path' || source.kind === 'inline' || more.length > 0) {
+    throw semanticError('--checksum needs exactly one source, and that a URL or a git repository');
+  }
+  if (source.kind === 'git') return null;
   if (!/^sha256:[0-9a-f]{64}$/.test(checksum))
     throw semanticError(`"${checksum}" is not a checksum`, 'sha256: and 64 lower-case hex digits');
   return checksum;
