@@ -63,4 +63,9 @@ describe('COPY', () => {
     expect(await copyTo('--link --chmod=600')).toEqual(['real', 'real/f']);
     expect(await copyTo('--link')).toEqual(['l', 'l/f']);
   });
+
+  test('--link finds the names of --chown in the stage all the same', async () => {
+    const world = accounts(`${RUN}COPY --link --chown=app f /l/\n`);
+    expect(await lastPaths(world)).toEqual(['l', 'l/f']);
+  });
 });

@@ -527,6 +527,13 @@ describe('--exclude', () => {
     ]);
   });
 
+  test('does not leave out a file that is named as a source itself', async () => {
+    expect(await copied({ 'home.txt': '1' }, ['home.txt'], '/m/', {}, { exclude: ['*.txt'] })).toEqual([
+      'dir 0755 0:0 m',
+      'file 0644 0:0 m/home.txt "1"',
+    ]);
+  });
+
   test('of everything still makes the folder for a folder', async () => {
     expect(await copied({ 'd1/f': '1', 'd2/f': '2' }, ['d*'], '/6', {}, { exclude: ['*'] })).toEqual(['dir 0755 0:0 6']);
   });
