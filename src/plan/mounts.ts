@@ -17,6 +17,15 @@ export interface MountField {
   readonly text: string;
 }
 
+/** What `type=ssh` comes to: nobody can give an agent, so a RUN only learns where its socket would be. */
+export interface AgentSocket {
+  readonly type: 'ssh';
+  /** Null: where BuildKit puts it. */
+  readonly target: string | null;
+}
+
+type MountType = Mount['type'] | 'ssh';
+
 export interface MountContext {
   expand(word: string): string;
   origin(from: string): Origin;
@@ -33,13 +42,14 @@ const ALIASES: ReadonlyMap<string, string> = new Map([
 ]);
 
 const COMMON = ['type', 'target'];
-const KEYS: Readonly<Record<Mount['type'], readonly string[]>> = {
+const KEYS: Readonly<Record<MountType, readonly string[]>> = {
   bind: [...COMMON, 'source', 'from', 'readonly', 'readwrite'],
   cache: [...COMMON, 'source', 'from', 'readonly', 'readwrite', 'id', 'sharing', 'mode', 'uid', 'gid'],
   tmpfs: [...COMMON, 'size', 'readwrite'],
   secret: [...COMMON, 'source', 'id', 'env', 'required', 'readonly', 'mode', 'uid', 'gid'],
+  ssh: [...COMMON, 'source', 'id', 'required', 'mode', 'uid', 'gid'],
 };
-const TYPES = [...Object.keys(KEYS), 'ssh'];
+const TYPES = Object.keys(KEYS);
 
 /** The fields of one flag, unexpanded. Throws DOCKERFILE_SEMANTICS for a quote out of place. */
 export function mountFields(flag: string): readonly MountField[] {
@@ -56,7 +66,7 @@ export function mountFrom(fields: readonly MountField[]): string | null {
 }
 
 /** Throws DOCKERFILE_SEMANTICS, NOT_SUPPORTED. */
-export function parseMount(flag: string, context: MountContext): Mount {
+export function parseMount(flag: string, context: MountContext): Mount | AgentSocket {
   const options = readOptions(mountFields(flag), context);
   switch (options.type) {
     case 'bind':
@@ -67,14 +77,18 @@ export function parseMount(flag: string, context: MountContext): Mount {
       return { type: 'tmpfs', target: targetOf(options, context), sizeBytes: sizeOption(options) };
     case 'secret':
       return secretMount(options, context);
+    case 'ssh':
+      return agentSocket(options, context);
   }
 }
 
 interface Options {
-  readonly type: Mount['type'];
+  readonly type: MountType;
   /** Expanded; a bare word has the value ''. The last of a key counts. */
   readonly values: ReadonlyMap<string, string>;
 }
+
+export const USE_A_SECRET = 'no SSH agent can be given to a RUN: give the key as a secret, --mount=type=secret,id=...';
 
 const BARE_WORDS = new Set(['readonly', 'readwrite', 'required']);
 
@@ -85,7 +99,6 @@ function readOptions(fields: readonly MountField[], context: MountContext): Opti
     values.set(key, value === null ? 'true' : key === 'from' ? value : context.expand(value));
   }
   const type = (values.get('type') ?? 'bind').toLowerCase();
-  if (type === 'ssh') throw notSupported('RUN --mount=type=ssh is not supported', 'give the key as a secret: --mount=type=secret,id=...');
   if (!isMountType(type)) {
     const close = nearest(type, TYPES);
     throw semanticError(
@@ -151,6 +164,16 @@ function secretMount(options: Options, context: MountContext): Mount {
     uid: idOption(values, 'uid'),
     gid: idOption(values, 'gid'),
   };
+}
+
+/** As BuildKit does when it is given no agent. Throws NOT_SUPPORTED when the step asks for one. */
+function agentSocket({ values }: Options, { cwd }: MountContext): AgentSocket {
+  if (booleanOption(values, 'required')) throw notSupported('RUN --mount=type=ssh,required is not supported', USE_A_SECRET);
+  modeOption(values, 0o600);
+  idOption(values, 'uid');
+  idOption(values, 'gid');
+  const target = values.get('target') ?? '';
+  return { type: 'ssh', target: target === '' ? null : allowedTarget(absolutePath(cwd, target)) };
 }
 
 function targetOf({ values }: Options, { cwd }: MountContext): string {
@@ -219,7 +242,7 @@ function unknownKey(key: string, text: string, why: string): Error {
   return semanticError(`the mount option "${text}" ${why}`, close === undefined || close === key ? undefined : `did you mean "${close}"?`);
 }
 
-function isMountType(text: string): text is Mount['type'] {
+function isMountType(text: string): text is MountType {
   return Object.hasOwn(KEYS, text);
 }
 

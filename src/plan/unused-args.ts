@@ -1,4 +1,4 @@
-/** Build arguments that nothing declares: most are typing mistakes, so each gets a warning with the nearest name. */
+/** Build arguments without effect. Most that nothing declares are typing mistakes, so each gets a warning with the nearest name. */
 import { TsbuildError } from '../errors.ts';
 import { isPredefinedArg } from './global-args.ts';
 import type { Trigger } from './reach.ts';
@@ -13,6 +13,17 @@ export function unusedArgs(
 ): readonly TsbuildError[] {
   const written = [...outline.stages.flatMap((stage) => stage.instructions), ...[...triggers].flat().map(({ instruction }) => instruction)];
   const declared = new Set([...outline.globals.declared, ...argNames(written, outline.escape)]);
+  return [...undatedImage(buildArgs), ...undeclared(buildArgs, declared)];
+}
+
+/** BuildKit takes the image's dates from it. */
+function undatedImage(buildArgs: ReadonlyMap<string, string>): readonly TsbuildError[] {
+  if ((buildArgs.get('SOURCE_DATE_EPOCH') ?? '') === '') return [];
+  const message = '--build-arg SOURCE_DATE_EPOCH is only a variable here: the image is dated by the clock';
+  return [new TsbuildError('DOCKERFILE_SEMANTICS', message)];
+}
+
+function undeclared(buildArgs: ReadonlyMap<string, string>, declared: ReadonlySet<string>): readonly TsbuildError[] {
   return [...buildArgs.keys()]
     .filter((name) => !declared.has(name) && !isPredefinedArg(name))
     .map((name) => {

@@ -10,6 +10,7 @@ export function lowerCmd(lowering: Lowering, instruction: Instruction): Step {
   const argv = commandLine(instruction, shellOf(state));
   setList(state, 'Cmd', argv);
   state.commandSet = true;
+  // Means something on Windows only; BuildKit sets it for CMD, not for ENTRYPOINT.
   state.config.ArgsEscaped = true;
   return configStep(lowering, commandCreatedBy('CMD', argv));
 }
@@ -20,7 +21,6 @@ export function lowerEntrypoint(lowering: Lowering, instruction: Instruction): S
   const argv = commandLine(instruction, shellOf(state));
   setList(state, 'Entrypoint', argv);
   if (!state.commandSet) setList(state, 'Cmd', []);
-  state.config.ArgsEscaped = true;
   return configStep(lowering, commandCreatedBy('ENTRYPOINT', argv));
 }
 

@@ -19,7 +19,7 @@ export function lowerExpose(lowering: Lowering, { args }: Instruction): Step {
   const specs = [...splitFields(args)].sort().flatMap((word) => expandWords(word, lowering.scope));
   const ports = specs.flatMap(exposedPorts);
   const { config } = lowering.state;
-  config.ExposedPorts = { ...config.ExposedPorts, ...Object.fromEntries(ports.map((port) => [port, {}])) };
+  if (ports.length > 0) config.ExposedPorts = { ...config.ExposedPorts, ...Object.fromEntries(ports.map((port) => [port, {}])) };
   return configStep(lowering, listCreatedBy('EXPOSE', ports));
 }
 

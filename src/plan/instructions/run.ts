@@ -7,7 +7,7 @@ import type { Instruction } from '../../dockerfile/instruction.ts';
 import { runCreatedBy } from '../created-by.ts';
 import { notSupported, semanticError } from '../faults.ts';
 import { proxyEnv } from '../global-args.ts';
-import { mountFields, parseMount } from '../mounts.ts';
+import { type AgentSocket, mountFields, parseMount, USE_A_SECRET } from '../mounts.ts';
 import { DEFAULT_HOSTNAME, type Mount, type RunStep } from '../plan.ts';
 import { argPairs, runEnv, shellOf, workingDir } from '../stage-state.ts';
 import { hasUncheckedCommands } from '../unchecked-commands.ts';
@@ -35,7 +35,10 @@ export function lowerRun(lowering: Lowering, instruction: Instruction): RunStep 
   if (command.body !== null && hasUncheckedCommands(shellOf(state), command.body)) {
     lowering.warn('a command of this heredoc that fails does not fail the step, unless it is the last', 'begin the body with "set -e"');
   }
-  const env = runEnv(state);
+  const flags = mountFlags(instruction).map((flag) => lowerMount(lowering, flag));
+  const sockets = flags.filter((mount) => mount.type === 'ssh');
+  if (sockets.length > 0) lowering.warn('the mount of type ssh is left out', USE_A_SECRET);
+  const env = withAgentSocket(runEnv(state), sockets);
   return {
     ...place,
     kind: 'run',
@@ -46,7 +49,7 @@ export function lowerRun(lowering: Lowering, instruction: Instruction): RunStep 
     proxyEnv: proxyEnv(buildArgs, new Set(env.map((pair) => pair.slice(0, pair.indexOf('='))))),
     cwd: workingDir(state),
     user: state.config.User ?? '',
-    mounts: mountFlags(instruction).map((flag) => lowerMount(lowering, flag)),
+    mounts: flags.filter((mount) => mount.type !== 'ssh'),
     network: networkOf(instruction),
     hostname: hostnameOf(buildArgs),
     scripts: command.scripts,
@@ -83,7 +86,13 @@ function firstLine(body: string): string {
   return rest.length === 0 ? line : `${line}...`;
 }
 
-function lowerMount(lowering: Lowering, flag: string): Mount {
+/** BuildKit names the first socket even where no agent was given. */
+function withAgentSocket(env: readonly string[], [first]: readonly AgentSocket[]): readonly string[] {
+  if (first === undefined || env.some((pair) => pair.startsWith('SSH_AUTH_SOCK='))) return env;
+  return [...env, `SSH_AUTH_SOCK=${first.target ?? '/run/buildkit/ssh_agent.0'}`];
+}
+
+function lowerMount(lowering: Lowering, flag: string): Mount | AgentSocket {
   return parseMount(flag, {
     expand: (word) => expandWord(word, lowering.scope),
     origin: (from) => lowering.origin(from, 'RUN --mount from'),
