@@ -1,16 +1,26 @@
-/** Connections that stay open between requests, one pool per way of treating certificates. */
-import http from 'node:http';
-import https from 'node:https';
+/**
+ * Connections that stay open between requests, one pool per way of treating certificates. Node's modules are loaded with the
+ * first request that needs them: TLS and its certificates take longer than all requests of a small build in plain HTTP.
+ */
+import type http from 'node:http';
 import type { Socket } from 'node:net';
 import type { Transport } from './registry-options.ts';
 
+export interface Connector {
+  readonly request: typeof http.request;
+  readonly agent: http.Agent;
+}
+
 export interface Agents {
-  agentFor(url: string, certificates: Transport['certificates']): http.Agent;
+  connectorFor(url: string, certificates: Transport['certificates']): Promise<Connector>;
   close(): void;
 }
 
 /** More than any build sends at once: uploads and downloads are limited where they start, so that no request waits here with its clock running. */
 const MAX_SOCKETS_PER_HOST = 64;
+const BODY_BUFFER_BYTES = 1 << 20;
+
+type Pool = 'plain' | Transport['certificates'];
 
 export function createAgents(connectMs: number): Agents {
   const options = {
@@ -19,17 +29,33 @@ export function createAgents(connectMs: number): Agents {
     maxFreeSockets: 16,
     // Node's 250 ms per address gives up on slow but working networks.
     autoSelectFamilyAttemptTimeout: 2000,
+    highWaterMark: BODY_BUFFER_BYTES,
   };
-  const plain = limitConnect(new http.Agent(options), connectMs, 'connect');
-  const verified = limitConnect(new https.Agent(options), connectMs, 'secureConnect');
-  const unverified = limitConnect(new https.Agent({ ...options, rejectUnauthorized: false }), connectMs, 'secureConnect');
+  const pools = new Map<Pool, Promise<Connector>>();
+  const agents: http.Agent[] = [];
+  const open = async (pool: Pool): Promise<Connector> => {
+    if (pool === 'plain') {
+      const { request, Agent } = await import('node:http');
+      return { request, agent: limitConnect(new Agent(options), connectMs, 'connect') };
+    }
+    const { request, Agent } = await import('node:https');
+    // Whoever accepts any certificate needs no list of authorities; parsing Node's takes a while.
+    const trust = pool === 'verify' ? {} : { rejectUnauthorized: false, ca: [] };
+    return { request, agent: limitConnect(new Agent({ ...options, ...trust }), connectMs, 'secureConnect') };
+  };
   return {
-    agentFor(url, certificates) {
-      if (url.startsWith('http:')) return plain;
-      return certificates === 'verify' ? verified : unverified;
+    async connectorFor(url, certificates) {
+      const pool = url.startsWith('http:') ? 'plain' : certificates;
+      let connector = pools.get(pool);
+      if (connector === undefined) {
+        connector = open(pool);
+        pools.set(pool, connector);
+        agents.push((await connector).agent);
+      }
+      return connector;
     },
     close() {
-      for (const agent of [plain, verified, unverified]) agent.destroy();
+      for (const agent of agents) agent.destroy();
     },
   };
 }

@@ -1,7 +1,7 @@
 /** Requests to one registry's API: scheme, authorization, redirects and errors. Tries again only what a 401 explains. */
 import { createAuthorizer } from './authorizer.ts';
 import type { Credentials } from './credentials.ts';
-import type { Endpoint } from './endpoints.ts';
+import { type Endpoint, isLoopback } from './endpoints.ts';
 import type { Http, HttpRequest, HttpResponse, RequestBody } from './http.ts';
 import { RegistryError } from './registry-error.ts';
 import { responseError } from './response-error.ts';
@@ -130,16 +130,23 @@ function sameOrigin(a: string, b: string): boolean {
   return new URL(a).origin === new URL(b).origin;
 }
 
-/** HTTPS when the host speaks it, else HTTP. */
-async function findScheme({ host, transport }: Endpoint, http: Http, signal: AbortSignal): Promise<string> {
-  const https = `https://${host}`;
+/** HTTPS when the host speaks it, else HTTP. On the way to this very machine nobody listens, so there HTTP, which is quicker, comes first. */
+async function findScheme(endpoint: Endpoint, http: Http, signal: AbortSignal): Promise<string> {
+  const { host } = endpoint;
+  if (isLoopback(host) && (await speaks('http', endpoint, http, signal))) return `http://${host}`;
+  return (await speaks('https', endpoint, http, signal)) ? `https://${host}` : `http://${host}`;
+}
+
+/** Servers that want HTTPS answer plain HTTP, if at all, with a 400, an upgrade that they require or a redirect. */
+async function speaks(scheme: 'http' | 'https', { host, transport }: Endpoint, http: Http, signal: AbortSignal): Promise<boolean> {
   try {
-    const response = await http.send({ method: 'GET', url: `${https}/v2/`, certificates: transport.certificates }, signal);
+    const { certificates } = transport;
+    const response = await http.send({ method: 'GET', url: `${scheme}://${host}/v2/`, certificates }, signal);
     response.discard();
-    return https;
+    return scheme === 'https' || !(response.status === 400 || response.status === 426 || REDIRECTS.has(response.status));
   } catch (error) {
     signal.throwIfAborted();
-    if (error instanceof RegistryError) return `http://${host}`;
+    if (error instanceof RegistryError) return false;
     throw error;
   }
 }

@@ -51,6 +51,6 @@ function endpoint(registry: string, path: string, options: EndpointOptions, gene
   return { registry: hub ? DOCKER_HUB : registry, host, path, transport: { http, certificates: unverified ? 'accept-any' : 'verify' } };
 }
 
-function isLoopback(host: string): boolean {
+export function isLoopback(host: string): boolean {
   return /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/.test(host);
 }

@@ -1,9 +1,10 @@
 /**
  * One HTTP request and its answer, with time limits. Follows no redirects, knows no credentials and tries nothing again.
- * node-fetch and the agents are loaded with the first request, because most of a start-up needs none.
+ * Bodies are as the server sent them: nothing is decompressed.
  */
-import type { Agent } from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
+import { type Connector, createAgents } from './agents.ts';
 import { networkError } from './network-error.ts';
 import { RegistryError } from './registry-error.ts';
 import type { TimeLimits, Transport } from './registry-options.ts';
@@ -48,53 +49,40 @@ export interface Http {
   close(): void;
 }
 
-interface Loaded {
-  readonly fetch: typeof import('node-fetch').default;
-  readonly agents: Awaited<ReturnType<typeof import('./agents.ts').createAgents>>;
-}
-
 const MAX_DISCARD_BYTES = 64 * 1024;
-const BODY_BUFFER_BYTES = 1 << 20;
 
 export function createHttp(limits: TimeLimits): Http {
-  let loading: Promise<Loaded> | undefined;
-  let loaded: Loaded | undefined;
-  const load = async (): Promise<Loaded> => {
-    const [{ default: fetch }, { createAgents }] = await Promise.all([import('node-fetch'), import('./agents.ts')]);
-    loaded = { fetch, agents: createAgents(limits.connectMs) };
-    return loaded;
-  };
+  const agents = createAgents(limits.connectMs);
   return {
     async send(request, signal) {
       signal.throwIfAborted();
-      loading ??= load();
-      const { fetch, agents } = await loading;
-      return exchange(request, { fetch, limits, signal, agent: agents.agentFor(request.url, request.certificates) });
+      const connector = await agents.connectorFor(request.url, request.certificates);
+      return exchange(request, { connector, limits, signal });
     },
-    close() {
-      loaded?.agents.close();
-    },
+    close: agents.close,
   };
 }
 
 interface ExchangeContext {
-  readonly fetch: Loaded['fetch'];
-  readonly agent: Agent;
+  readonly connector: Connector;
   readonly limits: TimeLimits;
   readonly signal: AbortSignal;
 }
 
-async function exchange(request: HttpRequest, { fetch, agent, limits, signal }: ExchangeContext): Promise<HttpResponse> {
+async function exchange(request: HttpRequest, { connector, limits, signal }: ExchangeContext): Promise<HttpResponse> {
   const { method, url } = request;
-  const stop = new AbortController();
-  const onAbort = (): void => stop.abort();
-  signal.addEventListener('abort', onAbort, { once: true });
-  const watch = watchdog(() => stop.abort());
+  signal.throwIfAborted();
+  let sent: Readable | undefined;
+  let outgoing: ClientRequest | undefined;
+  const stop = (): void => void outgoing?.destroy();
+  signal.addEventListener('abort', stop, { once: true });
+  const watch = watchdog(stop);
   const end = (): void => {
     watch.stop();
-    signal.removeEventListener('abort', onAbort);
+    signal.removeEventListener('abort', stop);
+    // The rest of a refused body is never sent, so the connection cannot serve again.
+    if (sent?.destroyed === true && outgoing?.writableEnded === false) stop();
   };
-  let sent: Readable | undefined;
   // What the source of a body throws is not the network's fault, and what the network throws reaches the source too.
   let sourceFailure: { readonly error: unknown } | undefined;
   const failure = (cause: unknown): unknown => {
@@ -136,31 +124,50 @@ async function exchange(request: HttpRequest, { fetch, agent, limits, signal }: 
   try {
     if (body?.kind === 'stream') sent = Readable.from(guarded(body.chunks), { objectMode: false });
     else watch.start(answerMs + limits.connectMs, `did not answer for ${seconds(answerMs + limits.connectMs)}`);
-    const response = await fetch(url, {
+    const { request: open, agent } = connector;
+    outgoing = open(url, {
       method,
-      headers: { 'accept-encoding': 'identity', 'user-agent': 'tsbuild', ...bodyHeaders(body), ...request.headers },
-      ...(body === undefined ? {} : { body: body.kind === 'bytes' ? body.bytes : (sent as Readable) }),
-      redirect: 'manual',
-      compress: false,
-      highWaterMark: BODY_BUFFER_BYTES,
+      headers: { accept: '*/*', 'accept-encoding': 'identity', 'user-agent': 'tsbuild', ...bodyHeaders(body), ...request.headers },
       agent,
-      signal: stop.signal,
     });
+    const response = await answerOf(outgoing, body?.kind === 'bytes' ? body.bytes : sent);
     phase = 'answered';
     watch.stop();
-    const stream = response.body as Readable | null;
+    const status = response.statusCode ?? 0;
     // Who is refused stops talking: the answer may come long before the last byte was sent.
-    if (response.status >= 300) sent?.destroy();
+    if (status >= 300) sent?.destroy();
     // A body that nobody reads must not end the process when its connection breaks.
-    stream?.on('error', () => undefined);
-    const info = { status: response.status, method, url, header: (name: string) => response.headers.get(name) };
-    return { ...info, ...readerOf({ stream, limits, watch, failure, end, stop: () => stop.abort(), info }) };
+    response.on('error', () => undefined);
+    const info = { status, method, url, header: (name: string) => headerOf(response, name) };
+    return { ...info, ...readerOf({ stream: response, limits, watch, failure, end, stop, info }) };
   } catch (cause) {
     const error = failure(cause);
     phase = 'answered';
     end();
     throw error;
   }
+}
+
+function answerOf(outgoing: ClientRequest, body: Readable | Buffer | undefined): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    // Stays: a connection may break after its answer, too, which then fails the reading of the body.
+    outgoing.on('error', reject);
+    outgoing.once('response', resolve);
+    if (!(body instanceof Readable)) {
+      outgoing.end(body);
+      return;
+    }
+    body.once('error', (error) => outgoing.destroy(error));
+    // Whatever ended the request also ends the source of its body.
+    outgoing.once('close', () => body.destroy());
+    body.pipe(outgoing);
+  });
+}
+
+/** Several of one name are one list. */
+function headerOf({ headers }: IncomingMessage, name: string): string | null {
+  const value = headers[name.toLowerCase()];
+  return typeof value === 'string' ? value : (value?.join(', ') ?? null);
 }
 
 function bodyHeaders(body: RequestBody | undefined): Record<string, string> {
@@ -170,7 +177,7 @@ function bodyHeaders(body: RequestBody | undefined): Record<string, string> {
 }
 
 interface ReaderContext {
-  readonly stream: Readable | null;
+  readonly stream: IncomingMessage;
   readonly limits: TimeLimits;
   readonly watch: ReturnType<typeof watchdog>;
   readonly failure: (cause: unknown) => unknown;
@@ -184,7 +191,7 @@ function readerOf(context: ReaderContext): Pick<HttpResponse, 'body' | 'bytes' |
   let used = false;
   async function* body(): AsyncGenerator<Buffer> {
     used = true;
-    const chunks = (stream ?? Readable.from([])).iterator() as AsyncIterableIterator<Buffer>;
+    const chunks = stream.iterator() as AsyncIterableIterator<Buffer>;
     let complete = false;
     try {
       for (;;) {
@@ -235,7 +242,7 @@ function readerOf(context: ReaderContext): Pick<HttpResponse, 'body' | 'bytes' |
       used = true;
       // A short rest is read, so that the connection can serve again.
       const length = info.header('content-length') ?? (info.header('transfer-encoding') === null ? '0' : '');
-      if (info.method === 'HEAD' || (length !== '' && Number(length) <= MAX_DISCARD_BYTES)) stream?.resume();
+      if (info.method === 'HEAD' || (length !== '' && Number(length) <= MAX_DISCARD_BYTES)) stream.resume();
       else stop();
       end();
     },

@@ -43,8 +43,7 @@ export function networkError(method: string, url: string, cause: unknown): Regis
       hint: `name its CA in NODE_EXTRA_CA_CERTS, or pass --skip-tls-verify-registry=${host}`,
     });
   }
-  const reason =
-    REASONS.get(code) ?? (cause instanceof Error ? cause.message.replace(/^request to \S+ failed, reason: /, '') : 'unknown reason');
+  const reason = REASONS.get(code) ?? ((cause instanceof Error && cause.message) || code || 'unknown reason');
   return new RegistryError('REGISTRY_FAILED', `cannot reach ${host}: ${reason}`, { ...base, retryable: TRANSIENT.has(code) });
 }
 

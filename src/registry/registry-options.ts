@@ -4,7 +4,7 @@ import type { Credentials } from './credentials.ts';
 import type { RetryPolicy } from './retry.ts';
 
 export interface Transport {
-  /** `http-allowed`: HTTPS is tried first, plain HTTP when the host does not speak it. */
+  /** `http-allowed`: HTTPS is tried first, plain HTTP when the host does not speak it; the other way round on loopback addresses. */
   readonly http: 'https-only' | 'http-allowed';
   readonly certificates: 'verify' | 'accept-any';
 }

@@ -295,7 +295,7 @@ describe('trying again', () => {
     await using registry = await faultRegistry(() => {
       count++;
     });
-    const limits = { connectMs: 50, answerMs: 50, commitMs: 50, idleMs: 50 };
+    const limits = { connectMs: 150, answerMs: 150, commitMs: 150, idleMs: 150 };
     await expect(client({ timeLimits: limits }).getManifest(reference(registry), never)).rejects.toMatchObject({
       code: 'REGISTRY_FAILED',
       message: expect.stringContaining('did not answer'),

@@ -1,6 +1,9 @@
-/** Needs an address of this machine that is not loopback, because loopback may always be plain HTTP. */
+/** Most of it needs an address of this machine that is not loopback, because loopback may always be plain HTTP. */
 import { execFileSync, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer as createTlsServer } from 'node:https';
+import { type AddressInfo, connect, createServer as createNetServer, type Socket } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -14,45 +17,44 @@ const address = Object.values(networkInterfaces())
   .flat()
   .find((a) => a !== undefined && !a.internal && a.family === 'IPv4')?.address;
 const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
+const pull = (host: string, more: Partial<RegistryOptions> = {}) =>
+  createRegistryClient(registryOptions(more)).getManifest(parseReference(`${host}/app:1`), never);
 const skipped = address !== undefined && hasOpenssl ? '' : ' (skipped: needs openssl and an address that is not loopback)';
 
+const folder = mkdtempSync(join(tmpdir(), 'tsbuild-test-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const certificate = () => {
+  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+  const subject = ['-subj', '/CN=test', '-addext', `subjectAltName=IP:${address ?? '127.0.0.1'}`];
+  execFileSync(
+    'openssl',
+    [
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:P-256',
+      '-nodes',
+      '-days',
+      '2',
+      '-keyout',
+      key,
+      '-out',
+      cert,
+      ...subject,
+    ],
+    {
+      stdio: 'ignore',
+    },
+  );
+  return { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') };
+};
+
 describe.skipIf(skipped !== '')(`hosts that are not loopback${skipped}`, () => {
-  const folder = mkdtempSync(join(tmpdir(), 'tsbuild-test-'));
-  afterAll(() => rmSync(folder, { recursive: true }));
-
-  const certificate = () => {
-    const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
-    const subject = ['-subj', '/CN=test', '-addext', `subjectAltName=IP:${address}`];
-    execFileSync(
-      'openssl',
-      [
-        'req',
-        '-x509',
-        '-newkey',
-        'ec',
-        '-pkeyopt',
-        'ec_paramgen_curve:P-256',
-        '-nodes',
-        '-days',
-        '2',
-        '-keyout',
-        key,
-        '-out',
-        cert,
-        ...subject,
-      ],
-      {
-        stdio: 'ignore',
-      },
-    );
-    return { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') };
-  };
-
   const server = (tls?: ReturnType<typeof certificate>) =>
     faultRegistryOn(address as string, (_, response) => response.writeHead(200).end('{}'), tls);
-  const pull = (host: string, more: Partial<RegistryOptions> = {}) =>
-    createRegistryClient(registryOptions(more)).getManifest(parseReference(`${host}/app:1`), never);
-
   const HTTP = { http: 'http-allowed', certificates: 'verify' } as const;
   const UNVERIFIED = { http: 'https-only', certificates: 'accept-any' } as const;
 
@@ -117,3 +119,60 @@ describe.skipIf(skipped !== '')(`hosts that are not loopback${skipped}`, () => {
     expect(plain.seen).toHaveLength(0);
   });
 });
+
+describe('loopback addresses', () => {
+  test('are spoken to in plain HTTP without any TLS before', async () => {
+    const firstBytes: string[] = [];
+    await using registry = await faultRegistryOn('127.0.0.1', (_, response) => response.writeHead(200).end('{}'));
+    await using counting = await firstByteServer((first, socket) => {
+      firstBytes.push(String.fromCharCode(first));
+      socket.pipe(connect(Number(registry.host.split(':')[1]), '127.0.0.1')).pipe(socket);
+    });
+    await pull(counting.host);
+    expect(new Set(firstBytes)).toEqual(new Set(['G']));
+    expect(registry.seen.map(({ url }) => url)).toEqual(['/v2/app/manifests/1']);
+  });
+
+  test.skipIf(!hasOpenssl).each([
+    ['ends such connections', ''],
+    ['answers with a 400', 'HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.'],
+    ['redirects', 'HTTP/1.1 301 Moved\r\nLocation: https://x/\r\nContent-Length: 0\r\n\r\n'],
+    ['requires an upgrade', 'HTTP/1.1 426 Upgrade Required\r\nUpgrade: TLS/1.2\r\nConnection: Upgrade\r\nContent-Length: 0\r\n\r\n'],
+  ])('are spoken to in HTTPS where plain HTTP is not wanted: the server %s', async (_, answer) => {
+    const seen: string[] = [];
+    const secure = createTlsServer(certificate(), (request, response) => {
+      seen.push(request.url ?? '');
+      response.end('{}');
+    });
+    await using registry = await firstByteServer((first, socket) => {
+      if (first === 22) secure.emit('connection', socket);
+      else socket.end(answer);
+    });
+    await pull(registry.host);
+    expect(seen).toEqual(['/v2/', '/v2/app/manifests/1']);
+  });
+});
+
+/** Hands on each connection with its first byte, which is still to be read. TLS begins with 22. */
+async function firstByteServer(onConnection: (first: number, socket: Socket) => void) {
+  const server = createNetServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.once('data', (data) => {
+      socket.pause();
+      socket.unshift(data);
+      onConnection(data[0] ?? 0, socket);
+    });
+  });
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket) => sockets.add(socket));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
