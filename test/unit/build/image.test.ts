@@ -35,6 +35,50 @@ describe('history', () => {
     expect(history.filter((entry) => entry.empty_layer !== true)).toHaveLength(image.layers.length);
   });
 
+  test('words each instruction as BuildKit does, and has none for ONBUILD', async () => {
+    const lines: readonly (readonly [string, string | null])[] = [
+      ['MAINTAINER ada', 'MAINTAINER ada'],
+      ['ENV E=x F="a b"', 'ENV E=x F=a b'],
+      ['ARG A=1 B', 'ARG A=1 B'],
+      ['LABEL l="a b"', 'LABEL l=a b'],
+      ['EXPOSE 80 443/TCP', 'EXPOSE [443/tcp 80/tcp]'],
+      ['VOLUME /v1 /v2', 'VOLUME [/v1 /v2]'],
+      ['RUN --mount=type=tmpfs,target=/t true', 'RUN |2 A=1 B= /bin/sh -c true # buildkit'],
+      ['RUN ["a", "b c"]', 'RUN |2 A=1 B= a b c # buildkit'],
+      ['SHELL ["/bin/sh", "-ec"]', 'SHELL [/bin/sh -ec]'],
+      ['CMD c "d"', 'CMD ["/bin/sh" "-ec" "c \\"d\\""]'],
+      ['ENTRYPOINT ["e"]', 'ENTRYPOINT ["e"]'],
+      [
+        'HEALTHCHECK --start-interval=2s CMD true',
+        'HEALTHCHECK {Test:[CMD-SHELL true] Interval:0s Timeout:0s StartPeriod:0s StartInterval:2s Retries:0}',
+      ],
+      ['HEALTHCHECK NONE', 'HEALTHCHECK {Test:[NONE] Interval:0s Timeout:0s StartPeriod:0s StartInterval:0s Retries:0}'],
+      ['STOPSIGNAL 9', 'STOPSIGNAL 9'],
+      ['ONBUILD RUN later', null],
+      ['COPY --chown=1:2 --chmod=644 --link f g /x/', 'COPY --chown=1:2 --chmod=644 f g /x/ # buildkit'],
+      ['COPY --parents --exclude=n f /y', 'COPY --parents f /y # buildkit'],
+      ['COPY <<one <<two /z/\n1\none\n2\ntwo', 'COPY <<one <<two /z/ # buildkit'],
+      ['ADD f .', 'ADD f . # buildkit'],
+      ['WORKDIR /w', 'WORKDIR /w'],
+      ['WORKDIR sub', 'WORKDIR /w/sub'],
+      ['USER 5', 'USER 5'],
+    ];
+    const dockerfile = ['FROM scratch', ...lines.map(([line]) => line), ''].join('\n');
+    const { image } = await fakeWorld({ dockerfile, context: { f: 'f', g: 'g' } }).build();
+    const worded = lines.flatMap(([, entry]) => (entry === null ? [] : [entry]));
+    expect(image.config.history?.map(({ created_by }) => created_by)).toEqual(worded);
+  });
+
+  test('a WORKDIR that is there already still is a layer, and / is none', async () => {
+    const world = fakeWorld({ dockerfile: 'FROM base\nWORKDIR /there\nWORKDIR /\n', images: { base: { layers: [{ 'there/f': '' }] } } });
+    const { image } = await world.build();
+    expect(image.config.history?.slice(1).map((entry) => [entry.created_by, entry.empty_layer === true])).toEqual([
+      ['WORKDIR /there', false],
+      ['WORKDIR /', true],
+    ]);
+    expect(world.paths(image.layers[1])).toEqual([]);
+  });
+
   test('an entry without a layer is dated like the newest layer, and the image too', async () => {
     const world = fakeWorld({
       dockerfile: 'FROM base\nENV A=1\nRUN x\nENV B=1\nRUN y\nENV C=1\n',
