@@ -4,7 +4,7 @@
  */
 import { type Cleanup, cleanup } from '../async/cleanup.ts';
 import type { BaseImage } from '../base-image/image-source.ts';
-import type { Context } from '../context/context.ts';
+import type { Context, ContextSource } from '../context/context.ts';
 import type { ParsedDockerfile } from '../dockerfile/instruction.ts';
 import { readDockerfile } from '../dockerfile/parse.ts';
 import { locate, type SourceRange, TsbuildErrors } from '../errors.ts';
@@ -16,7 +16,7 @@ import type { BuildEvent } from './events.ts';
 import { finishImage } from './finish-image.ts';
 import { allOrStop, type Halt, haltWithin } from './halt.ts';
 import type { BuildRequest, BuildResult, Ports } from './ports.ts';
-import { runPlan } from './run-plan.ts';
+import { type Contexts, runPlan } from './run-plan.ts';
 
 /**
  * Builds and publishes one image. Rejects with the first failure, after every child process has ended and every
@@ -53,9 +53,9 @@ async function planAndPublish(
   const [fault, ...more] = parsed.errors.length === 0 ? [] : knownFaults(parsed, request);
   if (fault !== undefined) throw new TsbuildErrors([fault, ...more]);
   // Started before anything is pulled or built: a destination that cannot be written ends the build at once.
-  const [context, bases] = await allOrStop(
+  const [contexts, bases] = await allOrStop(
     [
-      openContext(ports, undo, signal),
+      openContexts(ports, undo, signal),
       resolveBases(parsed, request, ports, halt),
       ...ports.sinks.map((sink) => sink.check(signal)),
     ] as const,
@@ -65,7 +65,7 @@ async function planAndPublish(
   for (const warning of [...parsed.warnings, ...plan.warnings]) {
     ports.report({ type: 'warning', message: warning.message, ...(warning.at === undefined ? {} : { at: warning.at }) });
   }
-  const state = await runPlan({ plan, request, ports, bases, context, undo, halt });
+  const state = await runPlan({ plan, request, ports, bases, contexts, undo, halt });
   const image = finishImage(targetOf(plan), state, request.askedPlatform);
   ports.report(describeLayers(image, bases));
   const published = await allOrStop(
@@ -76,10 +76,16 @@ async function planAndPublish(
   return { image, published };
 }
 
-async function openContext(ports: Ports, undo: Cleanup, signal: AbortSignal): Promise<Context> {
-  const context = await ports.context.open(signal);
-  undo.add(() => context[Symbol.asyncDispose]());
-  return context;
+async function openContexts(ports: Ports, undo: Cleanup, signal: AbortSignal): Promise<Contexts> {
+  const open = async (source: ContextSource): Promise<Context> => {
+    const context = await source.open(signal);
+    undo.add(() => context[Symbol.asyncDispose]());
+    return context;
+  };
+  const named = new Map<string, Context>();
+  const main = await open(ports.context);
+  for (const [name, source] of ports.namedContexts) named.set(name, await open(source));
+  return { main, named };
 }
 
 /** Base images by `baseKey`. ONBUILD triggers of one may make further stages, and so further bases, necessary. */

@@ -63,7 +63,7 @@ async function copyInput(source: CopySource, step: CopyStep, context: StageConte
       const files = await context.files(step.origin, 'index');
       if (files.kind === 'layers') return { kind: 'tree', tree: files.tree, pattern: source.pattern, label: files.label };
       const { tree } = files.context;
-      return { kind: 'tree', tree, pattern: source.pattern, hiddenBy: (path) => files.context.hiddenBy(path), label: ports.context.label };
+      return { kind: 'tree', tree, pattern: source.pattern, hiddenBy: (path) => files.context.hiddenBy(path), label: files.label };
     }
     case 'inline': {
       const bytes = Buffer.from(source.body);

@@ -41,6 +41,8 @@ export interface Checkout {
 
 export interface Ports {
   readonly context: ContextSource;
+  /** The folders among `PlanInputs.contexts`, by the same keys. */
+  readonly namedContexts: ReadonlyMap<string, ContextSource>;
   readonly images: ImageSource;
   /** Asked for when the first RUN comes: a build without RUN works where no rung does. */
   backend(): Promise<Backend>;

@@ -84,11 +84,11 @@ async function openSecret(mount: SecretMount, context: StageContext): Promise<{ 
 async function openBind(mount: BindMount, context: StageContext): Promise<RunMount> {
   const files = await context.files(mount.origin, 'folder');
   const tree = treeIn(files);
-  const path = existing(tree, mount.source, mount.origin);
+  const path = existing(files, mount.source, mount.origin);
   const shown = { type: 'layers', target: mount.target, path: `/${path}`, writable: mount.writable } as const;
   if (files.kind === 'layers') return { ...shown, layers: files.materials, tree };
   // The context's owners become 0:0 and its ignored files vanish, so a RUN sees a copy, not the folder itself.
-  return { ...shown, layers: [await context.placeFromContext(path)], tree };
+  return { ...shown, layers: [await files.place(path)], tree };
 }
 
 type OpenCaches = ReadonlyMap<CacheMountSpec, CacheMount>;
@@ -132,15 +132,16 @@ async function openCache(mount: CacheMountSpec, context: StageContext): Promise<
 /** By content: another project's stage 0, or the same stage after a change, is another seed. */
 async function seedName({ origin, source }: { origin: Origin; source: string }, context: StageContext): Promise<string> {
   const files = await context.files(origin, 'folder');
-  const path = existing(treeIn(files), source, origin);
-  const materials = files.kind === 'layers' ? files.materials : [await context.placeFromContext(path)];
+  const path = existing(files, source, origin);
+  const materials = files.kind === 'layers' ? files.materials : [await files.place(path)];
   return JSON.stringify([materials.map((material) => material.diffId), path]);
 }
 
 /** `folder` is empty and lies in the cache, like what `place` makes: a rename moves the content there. */
 async function fillFrom(seed: { origin: Origin; source: string }, folder: string, context: StageContext): Promise<void> {
-  const tree = treeIn(await context.files(seed.origin, 'folder'));
-  const placed = await context.ports.layers.place(folderEntries(tree, existing(tree, seed.source, seed.origin)), context.signal);
+  const files = await context.files(seed.origin, 'folder');
+  const entries = folderEntries(treeIn(files), existing(files, seed.source, seed.origin));
+  const placed = await context.ports.layers.place(entries, context.signal);
   renameSync(await placed.folder(context.signal), folder);
 }
 
@@ -148,9 +149,10 @@ function treeIn(files: OriginFiles): FileTree {
   return files.kind === 'context' ? files.context.tree : files.tree;
 }
 
-function existing(tree: FileTree, source: string, origin: Origin): string {
+function existing(files: OriginFiles, source: string, origin: Origin): string {
+  const tree = treeIn(files);
   const path = resolvePath(tree, cleanPath(bytesOf(source)));
   if (tree.lstat(path) !== undefined) return path;
-  const where = origin.kind === 'context' ? 'the build context' : origin.kind === 'stage' ? `stage ${origin.index}` : origin.ref;
+  const where = origin.kind === 'context' ? 'the build context' : origin.kind === 'stage' ? `stage ${origin.index}` : files.label;
   throw new TsbuildError('COPY_SOURCE_NOT_FOUND', `the mount's source "${source}" is not in ${where}`);
 }

@@ -14,16 +14,22 @@ import { baseHistory } from './base-history.ts';
 import { allOrStop, type Halt, haltWithin } from './halt.ts';
 import type { BuildRequest, Ports } from './ports.ts';
 import { runStage } from './run-stage.ts';
-import type { OriginFiles, StageContext } from './stage-context.ts';
-import { type StageState, treeOf } from './stage-state.ts';
+import type { ContextFiles, OriginFiles, StageContext } from './stage-context.ts';
+import { type StageState, treeOf, withLayer } from './stage-state.ts';
 import { treeEntries } from './tree-entries.ts';
+
+/** What `Ports` has as sources, opened. */
+export interface Contexts {
+  readonly main: Context;
+  readonly named: ReadonlyMap<string, Context>;
+}
 
 export interface PlanRun {
   readonly plan: BuildPlan;
   readonly request: BuildRequest;
   readonly ports: Ports;
   readonly bases: ReadonlyMap<string, BaseImage>;
-  readonly context: Context;
+  readonly contexts: Contexts;
   /** Takes what must go when the build ends. */
   readonly undo: Cleanup;
   readonly halt: Halt;
@@ -50,6 +56,16 @@ export async function runPlan(run: PlanRun): Promise<StageState> {
     return state;
   };
 
+  const contextFiles = (name: string | null): ContextFiles => {
+    const context = name === null ? run.contexts.main : namedContext(run, name);
+    return {
+      kind: 'context',
+      context,
+      label: name === null ? ports.context.label : (ports.namedContexts.get(name)?.label ?? name),
+      place: (path) => placed.get(JSON.stringify([name, path]), () => ports.layers.place(treeEntries(context.tree, path), signal)),
+    };
+  };
+
   let first = 1;
   for (const stage of plan.stages) {
     const numbering = { first, total };
@@ -60,7 +76,7 @@ export async function runPlan(run: PlanRun): Promise<StageState> {
       signal,
       stageState: stateOf,
       async files(origin, need) {
-        if (origin.kind === 'context') return { kind: 'context', context: run.context };
+        if (origin.kind === 'context' || origin.kind === 'folder') return contextFiles(origin.kind === 'context' ? null : origin.name);
         if (origin.kind === 'stage') {
           const state = await stateOf(origin.index);
           return { kind: 'layers', materials: state.materials, tree: treeOf(state), label: `stage ${labelOf(plan, origin.index)}` };
@@ -72,7 +88,6 @@ export async function runPlan(run: PlanRun): Promise<StageState> {
         });
         return layersAsFiles(await materials(image.layers, need, ports, haltWithin(signal)), origin.ref);
       },
-      placeFromContext: (path) => placed.get(path, () => ports.layers.place(treeEntries(run.context.tree, path), signal)),
     };
     const offer = (layer: Layer): void => {
       if (inImage.has(stage.index)) for (const sink of ports.sinks) sink.offer(layer, signal);
@@ -110,13 +125,12 @@ interface StartHelp {
 async function startOf(stage: Stage, run: PlanRun, help: StartHelp): Promise<StageState> {
   const { base } = stage;
   if (base.kind === 'stage') return help.stateOf(base.index);
-  if (base.kind === 'scratch') {
-    return { baseConfig: null, format: 'oci', layers: [], materials: [], baseHistory: [], history: [] };
-  }
+  if (base.kind === 'scratch') return scratchStart();
+  if (base.kind === 'folder') return folderState(base.name, stage, run, help);
   const image = run.bases.get(baseKey(base));
   if (image === undefined) throw new Error(`the base ${base.ref} was not resolved`);
   for (const layer of image.layers) help.offer(layer);
-  const need: LayerNeed = stage.steps.some((step) => step.kind === 'run') ? 'folder' : 'index';
+  const need = needOf(stage);
   return {
     baseConfig: image.config,
     format: image.format,
@@ -125,6 +139,29 @@ async function startOf(stage: Stage, run: PlanRun, help: StartHelp): Promise<Sta
     baseHistory: baseHistory(image),
     history: [],
   };
+}
+
+function scratchStart(): StageState {
+  return { baseConfig: null, format: 'oci', layers: [], materials: [], baseHistory: [], history: [] };
+}
+
+/** A folder of --build-context is one layer with all that is in it. */
+async function folderState(name: string, stage: Stage, run: PlanRun, { offer }: StartHelp): Promise<StageState> {
+  const { ports, halt } = run;
+  const need = needOf(stage);
+  const { layer, material } = await ports.layers.seal(treeEntries(namedContext(run, name).tree, ''), { format: 'oci', need }, halt.signal);
+  offer(layer);
+  return withLayer(scratchStart(), layer, material, `FROM ${name} # folder of --build-context`, ports.now());
+}
+
+function needOf(stage: Stage): LayerNeed {
+  return stage.steps.some((step) => step.kind === 'run') ? 'folder' : 'index';
+}
+
+function namedContext({ contexts }: PlanRun, name: string): Context {
+  const context = contexts.named.get(name);
+  if (context === undefined) throw new Error(`the build context "${name}" was not opened`);
+  return context;
 }
 
 /** Failures get the place of the stage's FROM. */

@@ -9,10 +9,19 @@ import type { LayerNeed } from '../unpacked/layer-library.ts';
 import type { Ports } from './ports.ts';
 import type { StageState } from './stage-state.ts';
 
-/** Files that are taken from: a stage's or an image's layers, or the context. */
+/** Files that are taken from: a stage's or an image's layers, or a context. */
 export type OriginFiles =
-  | { readonly kind: 'context'; readonly context: Context }
+  | ContextFiles
   | { readonly kind: 'layers'; readonly materials: readonly LayerMaterial[]; readonly tree: FileTree; readonly label: string };
+
+/** Of the build context, or of a folder of --build-context. */
+export interface ContextFiles {
+  readonly kind: 'context';
+  readonly context: Context;
+  readonly label: string;
+  /** A path with all below it, as a folder that a mount can show: made once per build. */
+  place(path: BytePath): Promise<LayerMaterial>;
+}
 
 export interface StageContext {
   readonly stage: Stage;
@@ -22,6 +31,4 @@ export interface StageContext {
   stageState(index: number): Promise<StageState>;
   /** Resolves an origin; an image is pulled as far as `need` says. */
   files(origin: Origin, need: LayerNeed): Promise<OriginFiles>;
-  /** A path of the context with all below it, as a folder that a mount can show: made once per build. */
-  placeFromContext(path: BytePath): Promise<LayerMaterial>;
 }

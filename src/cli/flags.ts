@@ -59,6 +59,13 @@ export const FLAGS = [
     group: 'Build',
     help: 'Value for an ARG. A name alone takes the value of the environment variable. Repeatable.',
   },
+  {
+    name: 'build-context',
+    kind: 'list',
+    value: 'name=context',
+    group: 'Build',
+    help: 'What FROM, COPY --from and mounts take for this name: a folder, docker-image://REF or oci-layout://FOLDER:TAG. Repeatable.',
+  },
   { name: 'label', kind: 'list', value: 'name=value', group: 'Build', help: 'Label for the image. Repeatable.' },
   {
     name: 'secret',

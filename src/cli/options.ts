@@ -4,6 +4,7 @@
  */
 import type { IsolationName } from '../backend/backend.ts';
 import type { Platform } from '../image/platform.ts';
+import type { NamedContext } from '../plan/plan.ts';
 import type { ReportOptions } from '../report/reporter.ts';
 
 /** Where the Dockerfile and the files it may copy are. */
@@ -18,10 +19,16 @@ export interface SourceOptions {
   readonly dockerfileLabel: string;
 }
 
+export type NamedContextOption =
+  /** `folder`: absolute, and there. `label`: as the user wrote it. */
+  { readonly kind: 'folder'; readonly folder: string; readonly label: string } | Exclude<NamedContext, { kind: 'folder' }>;
+
 /** What the image is made of. Feeds BuildRequest. */
 export interface ImageOptions {
   readonly target: string | null;
   readonly buildArgs: ReadonlyMap<string, string>;
+  /** --build-context, by the names that plan/named-contexts.ts compares. */
+  readonly contexts: ReadonlyMap<string, NamedContextOption>;
   readonly labels: ReadonlyMap<string, string>;
   /** Null: the platform of this machine. */
   readonly platform: Platform | null;

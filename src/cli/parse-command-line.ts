@@ -10,11 +10,13 @@ import type {
   BuildOptions,
   ExecutionOptions,
   ImageOptions,
+  NamedContextOption,
   OutputOptions,
   RegistryOptions,
   ResultFileOptions,
   SecretOption,
 } from './options.ts';
+import { parseBuildContext } from './parse-build-context.ts';
 import { parseSecret } from './parse-secret.ts';
 import { collectProblems, type Problems } from './problems.ts';
 import { type GivenFlags, readFlags } from './read-flags.ts';
@@ -93,12 +95,18 @@ function imageOptions(flags: GivenFlags, world: CommandLineWorld, problems: Prob
     if (name === '' || value === undefined) problems.usage(`--label "${text}" is not NAME=VALUE`, 'write --label NAME=VALUE');
     else labels.set(name, value);
   }
+  const contexts = new Map<string, NamedContextOption>();
+  for (const text of flags.list('build-context')) {
+    const parsed = problems.attempt(`--build-context ${text.split('=', 1)[0]}`, () => parseBuildContext(text, world.cwd));
+    if (parsed !== undefined) contexts.set(parsed.key, parsed.context);
+  }
   const platform = flags.value('platform');
   if (platform?.includes(','))
     problems.add('NOT_SUPPORTED', 'not supported yet: several platforms in one build', 'build once for each platform');
   return {
     target: flags.value('target') ?? null,
     buildArgs,
+    contexts,
     labels,
     platform:
       platform === undefined || platform.includes(',') ? null : (problems.attempt('--platform', () => parsePlatform(platform)) ?? null),

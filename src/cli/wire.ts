@@ -9,16 +9,20 @@ import type { Backend } from '../backend/backend.ts';
 import { probeNamespaces } from '../backend/namespaces/probe.ts';
 import { overlayStyle } from '../backend/namespaces/process-status.ts';
 import { reexecInUserNamespace } from '../backend/namespaces/userns.ts';
+import type { ImageSource } from '../base-image/image-source.ts';
+import { ociLayoutSource } from '../base-image/oci-layout-source.ts';
 import { registrySource } from '../base-image/registry-source.ts';
 import { diskStore } from '../blob/disk-store.ts';
 import { build } from '../build/build.ts';
 import type { Report } from '../build/events.ts';
 import type { BuildRequest, Ports } from '../build/ports.ts';
 import { folderCacheMounts } from '../cache-mounts/folder-cache-mounts.ts';
+import type { ContextSource } from '../context/context.ts';
 import { fetchGitCheckout } from '../context/git-source.ts';
 import { download } from '../context/http-source.ts';
 import { localContext } from '../context/local-context.ts';
 import { TsbuildError } from '../errors.ts';
+import { isLayoutReference } from '../image/layout-reference.ts';
 import { hostPlatform } from '../image/platform.ts';
 import { parseReference } from '../image/reference.ts';
 import { checkDigestFiles, writeDigestFiles } from '../output/digest-files.ts';
@@ -62,7 +66,8 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
         label: options.source.contextLabel,
         dockerfilePath: options.source.dockerfilePath,
       }),
-      images: tellResolving(registrySource({ client, store }), { report }),
+      namedContexts: folderContexts(options),
+      images: imageSource({ registry: tellResolving(registrySource({ client, store }), { report }), layout: ociLayoutSource() }),
       backend: once(() => chooseBackend(join(work.path, 'rootfs'), context.initPath)),
       layers: folderLibrary({ cacheFolder, workFolder: work.path, store, style: overlayStyle(), owners: isRoot() ? 'apply' : 'skip' }),
       cacheMounts: folderCacheMounts(folders.mounts),
@@ -117,6 +122,7 @@ function requestOf({ source, image, execution }: BuildOptions): BuildRequest {
     platform: image.platform ?? buildPlatform,
     buildPlatform,
     askedPlatform: image.platform,
+    contexts: image.contexts,
     ignorePaths: execution.ignorePaths,
   };
 }
@@ -125,6 +131,21 @@ async function chooseBackend(workFolder: string, initPath: string): Promise<Back
   const probe = await probeNamespaces({ workFolder, initPath });
   if (probe.works) return probe.backend();
   throw new TsbuildError('BACKEND_UNAVAILABLE', `RUN cannot be executed here: ${probe.why}`, { hint: probe.hint });
+}
+
+function folderContexts({ image }: BuildOptions): Ports['namedContexts'] {
+  const sources = new Map<string, ContextSource>();
+  for (const [name, context] of image.contexts) {
+    if (context.kind !== 'folder') continue;
+    // A Dockerfile's own .dockerignore is for the build context alone.
+    sources.set(name, localContext({ context: context.folder, label: context.label, dockerfilePath: null }));
+  }
+  return sources;
+}
+
+/** Layouts are folders of this machine; all else is a registry's. */
+function imageSource({ registry, layout }: Readonly<Record<'registry' | 'layout', ImageSource>>): ImageSource {
+  return { resolve: (ref, platform, signal) => (isLayoutReference(ref) ? layout : registry).resolve(ref, platform, signal) };
 }
 
 function registryClient({ registry }: BuildOptions, report: Report): RegistryClient {

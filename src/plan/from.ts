@@ -9,7 +9,8 @@ import { formatPlatform, type Platform, parsePlatform } from '../image/platform.
 import { nearest } from '../words/nearest.ts';
 import { semanticError } from './faults.ts';
 import type { GlobalArgs } from './global-args.ts';
-import type { Base, PlanInputs } from './plan.ts';
+import { type FoundContext, findContext } from './named-contexts.ts';
+import type { Base, NamedContext, PlanInputs } from './plan.ts';
 import { checkReference } from './references.ts';
 
 export interface FromContext {
@@ -26,6 +27,8 @@ export interface FromContext {
 
 export interface From {
   readonly base: Base;
+  /** The base as written, expanded; null where --build-context replaces the whole stage. */
+  readonly baseName: string | null;
   readonly platform: Platform;
   /** What was written and has no effect. */
   readonly warning: string | null;
@@ -38,9 +41,32 @@ export function stageName(from: Instruction): string | null {
 
 /** Throws DOCKERFILE_SEMANTICS, PLATFORM_INVALID. */
 export function resolveFrom(from: Instruction, context: FromContext): From {
-  const [written = ''] = splitFields(from.args);
-  const base = expandGlobal(written, 'base name', context);
+  const { contexts, platform } = context.inputs;
   const asked = platformFlag(from, context);
+  const name = stageName(from);
+  const replaced = name === null ? null : findContext(name, asked ?? platform, contexts);
+  if (replaced !== null) return { baseName: null, ...onContext(replaced, asked ?? platform) };
+  const [written = ''] = splitFields(from.args);
+  const baseName = expandGlobal(written, 'base name', context);
+  return { baseName, ...resolveBase(baseName, asked, context) };
+}
+
+function onContext({ key, context }: FoundContext, platform: Platform): Omit<From, 'baseName'> {
+  return { base: baseOf(key, context, platform), platform, warning: null };
+}
+
+function baseOf(key: string, context: NamedContext, platform: Platform): Base {
+  switch (context.kind) {
+    case 'folder':
+      return { kind: 'folder', name: key };
+    case 'image':
+      return { kind: 'image', ref: context.ref, platform };
+    case 'scratch':
+      return { kind: 'scratch' };
+  }
+}
+
+function resolveBase(base: string, asked: Platform | null, context: FromContext): Omit<From, 'baseName'> {
   const parent = context.earlier.findLast((stage) => stage.name !== null && stage.name === base.toLowerCase());
   if (parent !== undefined) {
     const warning = asked !== null && formatPlatform(asked) !== formatPlatform(parent.platform);
@@ -59,9 +85,11 @@ export function resolveFrom(from: Instruction, context: FromContext): From {
       warning: warning ? `--platform has no effect on scratch: the target is ${formatPlatform(platform)}` : null,
     };
   }
+  const platform = asked ?? context.inputs.platform;
+  const named = findContext(base, platform, context.inputs.contexts);
+  if (named !== null) return onContext(named, platform);
   // A name that a stage can have may be that of a stage whose FROM could not be read.
   if (context.structure === 'certain' || !/^[a-z][a-z0-9\-_.]*$/i.test(base)) checkReference(base);
-  const platform = asked ?? context.inputs.platform;
   return { base: { kind: 'image', ref: base, platform }, platform, warning: null };
 }
 

@@ -12,7 +12,7 @@ import type { Lowering } from './instructions/lowering.ts';
 import { meantStage, resolveOrigin } from './origins.ts';
 import { type BaseConfigs, baseKey, type PlanInputs, type Stage, type Step } from './plan.ts';
 import { labelled, type Reach, references, type Trigger } from './reach.ts';
-import { type StageState, scopeOf, scratchState, stateOfImage, stateOfStage } from './stage-state.ts';
+import { replacedState, type StageState, scopeOf, scratchState, stateOfImage, stateOfStage } from './stage-state.ts';
 import type { Outline, StageOutline } from './stages.ts';
 
 export interface StagesToLower {
@@ -58,8 +58,10 @@ type Doubtful = 'all' | ReadonlySet<string>;
 
 const NO_NAMES: Doubtful = new Set();
 
-function startOf({ base }: StageOutline, known: BaseConfigs, starts: ReadonlyMap<number, Start>): Start {
-  if (base?.kind === 'scratch') return { state: scratchState(), base: 'known', doubtful: NO_NAMES };
+function startOf({ base, content }: StageOutline, known: BaseConfigs, starts: ReadonlyMap<number, Start>): Start {
+  if (base?.kind === 'scratch' || base?.kind === 'folder') {
+    return { state: content === 'built' ? scratchState() : replacedState({}, null), base: 'known', doubtful: NO_NAMES };
+  }
   if (base?.kind === 'stage') {
     const parent = starts.get(base.index);
     if (parent === undefined) throw new Error(`stage ${base.index} is reached after its child`);
@@ -67,7 +69,8 @@ function startOf({ base }: StageOutline, known: BaseConfigs, starts: ReadonlyMap
   }
   const image = base === null ? undefined : known.get(baseKey(base));
   if (image === undefined) return { state: unknownState(), base: 'unknown', doubtful: 'all' };
-  return { state: stateOfImage(image), base: 'known', doubtful: NO_NAMES };
+  const state = content === 'built' ? stateOfImage(image) : replacedState(image.config ?? {}, image.author ?? null);
+  return { state, base: 'known', doubtful: NO_NAMES };
 }
 
 /** Its WORKDIR is deep, so that no relative path seems to end at the root. */
@@ -98,10 +101,11 @@ function lowerSteps(stage: StageOutline, start: Start, { request, warnings }: St
       buildArgs: inputs.buildArgs,
       place: { at: instruction.at, title: oneLine(instruction.text), onBuild: trigger !== null },
       origin(from, option) {
-        const origin = resolveOrigin(from, option, { stages: outline.stages, index: stage.index, platform: outline.platform });
+        const context = { ...outline, index: stage.index };
+        const origin = resolveOrigin(from, option, context);
         if (origin.kind === 'stage') needs.add(origin.index);
         else {
-          const meant = meantStage(from, { stages: outline.stages, index: stage.index });
+          const meant = meantStage(from, context);
           if (meant !== undefined)
             lowering.warn(`${option}=${from} is no stage, so it is pulled as an image: did you mean the stage ${meant}?`);
         }

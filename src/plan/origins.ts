@@ -1,11 +1,12 @@
 /**
- * Where `--from` and a mount's `from` point: a stage above, or an image. Names of stages win over images, and variables
- * are not expanded. Reference: BuildKit dockerfile2llb, toCommand and detectRunMount.
+ * Where `--from` and a mount's `from` point: a stage above, what --build-context says, or an image. Names of stages win
+ * (--build-context replaces the stages of its names), and variables are not expanded. Reference: BuildKit dockerfile2llb, toCommand and detectRunMount.
  */
 import type { Platform } from '../image/platform.ts';
 import { nearest } from '../words/nearest.ts';
 import { semanticError } from './faults.ts';
-import type { Origin } from './plan.ts';
+import { findContext } from './named-contexts.ts';
+import type { Origin, PlanInputs } from './plan.ts';
 import { checkReference } from './references.ts';
 import type { StageOutline } from './stages.ts';
 
@@ -15,6 +16,7 @@ export interface OriginContext {
   readonly index: number;
   /** For images. */
   readonly platform: Platform;
+  readonly contexts: PlanInputs['contexts'];
 }
 
 export type FromOption = 'COPY --from' | 'RUN --mount from';
@@ -51,7 +53,7 @@ export function checkFrom(from: string, option: FromOption, { stages, index }: P
 
 /** Throws DOCKERFILE_SEMANTICS. */
 export function resolveOrigin(from: string, option: FromOption, context: OriginContext): Origin {
-  const { stages, index, platform } = context;
+  const { stages, index, platform, contexts } = context;
   checkFrom(from, option, context);
   const earlier = /^\d+$/.test(from) ? stages.slice(0, index)[Number(from)] : earlierStage(from, stages, index);
   if (earlier !== undefined) return { kind: 'stage', index: earlier.index };
@@ -59,14 +61,17 @@ export function resolveOrigin(from: string, option: FromOption, context: OriginC
   if (later !== undefined) {
     throw semanticError(`${option}=${from} is a stage that comes later (line ${later.at.startLine})`, 'move it above this one');
   }
-  if (from === 'scratch') throw semanticError(`${option}=scratch holds no files`);
+  const named = findContext(from, platform, contexts);
+  if (named?.context.kind === 'folder') return { kind: 'folder', name: named.key };
+  if (from === 'scratch' || named?.context.kind === 'scratch') throw semanticError(`${option}=${from} holds no files`);
+  if (named !== null) return { kind: 'image', ref: named.context.ref, platform };
   checkReference(from);
   return { kind: 'image', ref: from, platform };
 }
 
 /** The stage above that `from`, which names an image, was perhaps meant to be: names with `/`, `:` or `.` are images' alone. */
-export function meantStage(from: string, { stages, index }: Pick<OriginContext, 'stages' | 'index'>): string | undefined {
-  if (/[/:.@]/.test(from)) return undefined;
+export function meantStage(from: string, { stages, index, platform, contexts }: OriginContext): string | undefined {
+  if (/[/:.@]/.test(from) || findContext(from, platform, contexts) !== null) return undefined;
   return nearest(
     from,
     stages.slice(0, index).flatMap(({ name }) => name ?? []),

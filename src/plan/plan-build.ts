@@ -8,6 +8,7 @@ import { lowerStages } from './lower-stages.ts';
 import { survey } from './outline.ts';
 import { type BaseConfigs, type BuildPlan, baseKey, type PlanInputs, type Stage } from './plan.ts';
 import { unusedArgs } from './unused-args.ts';
+import { unusedContexts } from './unused-contexts.ts';
 
 /**
  * `known` must hold the configs that `missingBases` asks for.
@@ -25,7 +26,12 @@ export function planBuild(parsed: ParsedDockerfile, inputs: PlanInputs, known: B
     stages: stages.map((stage) => (stage === target ? withLabels(stage, inputs.labels) : stage)),
     target: target.index,
     platform: inputs.platform,
-    warnings: [...outline.warnings, ...warnings, ...unusedArgs(outline, reached.triggers.values(), inputs.buildArgs)],
+    warnings: [
+      ...outline.warnings,
+      ...warnings,
+      ...unusedArgs(outline, reached.triggers.values(), inputs.buildArgs),
+      ...unusedContexts(outline, reached.triggers.values(), inputs.contexts),
+    ],
   };
 }
 

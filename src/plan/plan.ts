@@ -12,7 +12,10 @@ import type { GitSource } from './git-url.ts';
 
 export type Origin =
   | { readonly kind: 'context' }
+  /** A folder of --build-context; `name` is its key in `PlanInputs.contexts`. */
+  | { readonly kind: 'folder'; readonly name: string }
   | { readonly kind: 'stage'; readonly index: number }
+  /** `ref`: as in `Base`. */
   | { readonly kind: 'image'; readonly ref: string; readonly platform: Platform };
 
 interface StepBase {
@@ -123,7 +126,10 @@ export interface ConfigStep extends StepBase {
 export type Step = RunStep | CopyStep | WorkdirStep | ConfigStep;
 
 export type Base =
+  /** `ref`: a reference, or `oci-layout://FOLDER[:TAG][@DIGEST]` for an image in a folder of this machine. */
   | { readonly kind: 'image'; readonly ref: string; readonly platform: Platform }
+  /** A folder of --build-context as the root file system. */
+  | { readonly kind: 'folder'; readonly name: string }
   | { readonly kind: 'stage'; readonly index: number }
   | { readonly kind: 'scratch' };
 
@@ -166,6 +172,13 @@ export function baseKey(request: Pick<BaseRequest, 'ref' | 'platform'>): string 
 
 export type BaseConfigs = ReadonlyMap<string, ImageConfig>;
 
+/** What a name of --build-context stands for, as far as the plan depends on it. */
+export type NamedContext =
+  | { readonly kind: 'folder' }
+  /** `ref`: as in `Base`. */
+  | { readonly kind: 'image'; readonly ref: string }
+  | { readonly kind: 'scratch' };
+
 /** The request's part that the plan depends on. */
 export interface PlanInputs {
   readonly target: string | null;
@@ -174,4 +187,6 @@ export interface PlanInputs {
   readonly labels: ReadonlyMap<string, string>;
   readonly platform: Platform;
   readonly buildPlatform: Platform;
+  /** --build-context, by `contextKey`: replaces stages and images of the name. */
+  readonly contexts: ReadonlyMap<string, NamedContext>;
 }

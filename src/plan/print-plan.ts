@@ -161,6 +161,8 @@ function originText(origin: Origin): string {
   switch (origin.kind) {
     case 'context':
       return 'context';
+    case 'folder':
+      return `context ${origin.name}`;
     case 'stage':
       return `stage ${origin.index}`;
     case 'image':
@@ -172,6 +174,8 @@ function baseText(base: Base): string {
   switch (base.kind) {
     case 'image':
       return `image ${base.ref}`;
+    case 'folder':
+      return `context ${base.name}`;
     case 'stage':
       return `stage ${base.index}`;
     case 'scratch':

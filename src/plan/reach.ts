@@ -43,7 +43,7 @@ export function reach(outline: Outline, known: BaseConfigs, faults: Faults): Rea
     for (const { instruction, label } of [...first, ...stage.instructions.map(unlabelled)]) {
       for (const { from, option } of references(instruction)) {
         const origin = faults.collect(instruction.at, () =>
-          labelled(label, () => resolveOrigin(from, option, { stages: outline.stages, index: stage.index, platform: outline.platform })),
+          labelled(label, () => resolveOrigin(from, option, { ...outline, index: stage.index })),
         );
         if (origin?.kind === 'stage') pending.push(origin.index);
       }
@@ -97,10 +97,13 @@ interface TriggerContext {
 }
 
 function triggersOf(stage: StageOutline, { outline, known, faults, missing }: TriggerContext): readonly Trigger[] {
-  const { base, at } = stage;
-  if (base === null || base.kind === 'scratch') return [];
+  const { base, at, content } = stage;
+  if (base === null || base.kind === 'scratch' || base.kind === 'folder') return [];
   if (base.kind === 'stage') {
-    const instructions = outline.stages[base.index]?.instructions ?? [];
+    const parent = outline.stages[base.index];
+    // To stand on what replaces a stage is to stand on that image.
+    if (parent?.content === 'replaced') return triggersOf({ ...parent, content: 'built', at }, { outline, known, faults, missing });
+    const instructions = parent?.instructions ?? [];
     return instructions.flatMap(({ keyword, trigger }) => (keyword === 'ONBUILD' && trigger !== null ? [unlabelled(trigger)] : []));
   }
   const key = baseKey(base);
@@ -109,6 +112,7 @@ function triggersOf(stage: StageOutline, { outline, known, faults, missing }: Tr
     missing.set(key, { ref: base.ref, platform: base.platform, at });
     return [];
   }
+  if (content === 'replaced') return [];
   const triggers: Trigger[] = [];
   for (const text of image.config?.OnBuild ?? []) {
     const label = `the base image's trigger "ONBUILD ${text.split('\n', 1)[0]}"`;

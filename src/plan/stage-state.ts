@@ -31,9 +31,16 @@ export function stateOfImage(image: ImageConfig): StageState {
   return stateOf(image.config ?? {}, image.author ?? null);
 }
 
+/** A stage that --build-context replaces: the image's config as it is, with nothing added. */
+export function replacedState({ OnBuild: _, ...config }: ContainerConfig, author: string | null): StageState {
+  return { ...stateOf({}, author), config };
+}
+
 /** The child of a finished stage inherits its config, its ARGs and its variables, but not its triggers; where a name is both, ENV is in force again. */
 export function stateOfStage(parent: StageState): StageState {
-  const { OnBuild: _, ...config } = parent.config;
+  const { OnBuild: _, ...own } = parent.config;
+  // A replaced stage may come without PATH.
+  const config = { ...own, Env: withPath(own.Env ?? []) };
   const values = new Map(parent.values);
   for (const pair of config.Env ?? []) values.set(nameOf(pair), pair.slice(nameOf(pair).length + 1));
   return { config, author: parent.author, values, args: new Map(parent.args), commandSet: false };
@@ -41,10 +48,8 @@ export function stateOfStage(parent: StageState): StageState {
 
 function stateOf(source: ContainerConfig, author: string | null): StageState {
   const { OnBuild: _, ...config } = source;
-  const env = source.Env ?? [];
-  const hasPath = env.some((pair) => nameOf(pair) === 'PATH');
   const state: StageState = {
-    config: { ...config, Env: hasPath ? env : [...env, `PATH=${DEFAULT_PATH}`] },
+    config: { ...config, Env: withPath(source.Env ?? []) },
     author: author === '' ? null : author,
     values: new Map(),
     args: new Map(),
@@ -53,6 +58,10 @@ function stateOf(source: ContainerConfig, author: string | null): StageState {
   if (source.WorkingDir !== undefined && source.WorkingDir !== '') state.config.WorkingDir = joinWorkdir('/', source.WorkingDir);
   for (const pair of state.config.Env ?? []) state.values.set(nameOf(pair), pair.slice(nameOf(pair).length + 1));
   return state;
+}
+
+function withPath(env: readonly string[]): readonly string[] {
+  return env.some((pair) => nameOf(pair) === 'PATH') ? env : [...env, `PATH=${DEFAULT_PATH}`];
 }
 
 /** ENV: replaces in place, so that the order of the base stays. */

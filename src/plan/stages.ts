@@ -20,8 +20,12 @@ export interface StageOutline {
   readonly at: SourceRange;
   /** Null: the FROM line is at fault. */
   readonly base: Base | null;
+  /** As written, expanded; null where `base` does not come from it. */
+  readonly baseName: string | null;
+  /** `replaced`: --build-context has this stage's name, so the stage is its base and nothing else. */
+  readonly content: 'built' | 'replaced';
   readonly platform: Platform;
-  /** Without FROM, without the base's triggers, without broken ones. */
+  /** Without FROM, without the base's triggers, without broken ones; none of a replaced stage. */
   readonly instructions: readonly Instruction[];
   /** From which of `instructions` on (perhaps past the last) a broken one may have declared variables; null: none. */
   readonly doubtfulFrom: number | null;
@@ -32,6 +36,9 @@ export interface Outline {
   /** The target's: also of images in `--from`. */
   readonly platform: Platform;
   readonly globals: GlobalArgs;
+  /** Names that some stage declares by ARG, replaced stages too. */
+  readonly stageArgs: ReadonlySet<string>;
+  readonly contexts: PlanInputs['contexts'];
   readonly stages: readonly StageOutline[];
   /** `doubtful`: a broken instruction may have begun a stage, so that names and numbers of stages may mean others. */
   readonly structure: 'certain' | 'doubtful';
@@ -62,18 +69,22 @@ export function outlineOf(parsed: ParsedDockerfile, inputs: PlanInputs, faults: 
         : believed.collect(at, () => resolveFrom(from, { scope, globals, inputs, stageArgs, earlier: [...stages], structure }));
     const name = names[index] ?? null;
     if (resolved !== null && resolved.warning !== null) warnings.push(errorAt(at, resolved.warning));
+    const content = resolved !== null && resolved.baseName === null ? 'replaced' : 'built';
     stages.push({
       index,
       name,
       at,
       base: resolved?.base ?? null,
+      baseName: resolved?.baseName ?? null,
+      content,
       platform: resolved?.platform ?? inputs.platform,
-      instructions,
+      instructions: content === 'replaced' ? [] : instructions,
       doubtfulFrom: globalScope === 'doubtful' ? 0 : doubtfulFrom,
     });
   }
   const target = structure === 'certain' ? findTarget(stages, inputs.target, faults) : certainTarget(stages, inputs.target, parsed);
-  return { escape: escapeChar, platform: inputs.platform, globals, stages, structure, target, warnings };
+  const { platform, contexts } = inputs;
+  return { escape: escapeChar, platform, globals, stageArgs, contexts, stages, structure, target, warnings };
 }
 
 /** Names declared by ARG, also for the images built on this one. */

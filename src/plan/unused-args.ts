@@ -11,8 +11,8 @@ export function unusedArgs(
   triggers: Iterable<readonly Trigger[]>,
   buildArgs: ReadonlyMap<string, string>,
 ): readonly TsbuildError[] {
-  const written = [...outline.stages.flatMap((stage) => stage.instructions), ...[...triggers].flat().map(({ instruction }) => instruction)];
-  const declared = new Set([...outline.globals.declared, ...argNames(written, outline.escape)]);
+  const triggered = [...triggers].flat().map(({ instruction }) => instruction);
+  const declared = new Set([...outline.globals.declared, ...outline.stageArgs, ...argNames(triggered, outline.escape)]);
   return [...undatedImage(buildArgs), ...undeclared(buildArgs, declared)];
 }
 

@@ -21,7 +21,7 @@ export interface PlanToRecord {
 export function planText({ dockerfile, inputs, bases }: PlanToRecord): string {
   const parsed = parseDockerfile(dockerfile, 'Dockerfile');
   const platform = parsePlatform('linux/amd64');
-  const all: PlanInputs = { labels: new Map(), platform, buildPlatform: platform, ...inputs };
+  const all: PlanInputs = { labels: new Map(), platform, buildPlatform: platform, contexts: new Map(), ...inputs };
   const known = new Map<string, ImageConfig>();
   for (let more = missingBases(parsed, all, known); more.length > 0; more = missingBases(parsed, all, known)) {
     for (const request of more) known.set(baseKey(request), configOf(request.ref, bases));

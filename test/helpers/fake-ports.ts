@@ -32,6 +32,7 @@ export interface FakeOptions {
   readonly dockerfile: string;
   readonly target?: string;
   readonly buildArgs?: Readonly<Record<string, string>>;
+  readonly contexts?: BuildRequest['contexts'];
   readonly context?: TreeLiteral;
   /** By the name that FROM or --from gives. */
   readonly images?: Readonly<Record<string, FakeImage>>;
@@ -202,6 +203,7 @@ export function fakeWorld(options: FakeOptions): FakeWorld {
         };
       },
     },
+    namedContexts: new Map(),
     images: {
       async resolve(ref, _platform, signal) {
         signal.throwIfAborted();
@@ -248,6 +250,7 @@ export function fakeWorld(options: FakeOptions): FakeWorld {
     platform: options.platform ?? PLATFORM,
     buildPlatform: PLATFORM,
     askedPlatform: options.platform ?? null,
+    contexts: options.contexts ?? new Map(),
     ignorePaths: options.ignorePaths ?? [],
   };
 

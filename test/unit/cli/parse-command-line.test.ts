@@ -44,7 +44,7 @@ const fine = ['--context=.', '--no-push'];
 test('with nothing but --no-push, everything has its default', () => {
   expect(parse(['--no-push'])).toEqual({
     source: { contextFolder: cwd, contextLabel: '.', dockerfilePath: join(cwd, 'Dockerfile'), dockerfileLabel: 'Dockerfile' },
-    image: { target: null, buildArgs: new Map(), labels: new Map(), platform: null },
+    image: { target: null, buildArgs: new Map(), contexts: new Map(), labels: new Map(), platform: null },
     output: { destinations: [], push: 'never', tarPath: null, ociLayoutPath: null },
     resultFiles: { digestFile: null, imageNameWithDigestFile: null, imageNameTagWithDigestFile: null },
     registry: {
@@ -79,6 +79,16 @@ describe('each flag does what it says', () => {
       () => ({ buildArgs: new Map(Object.entries({ A: '2', B: 'x=y', C: '' })) }),
     ],
     [['--build-arg', 'FROM_ENV', '--build-arg', 'UNSET'], 'image', () => ({ buildArgs: new Map([['FROM_ENV', 'value']]) })],
+    [
+      ['--build-context', 'one=dir://ctx', '--build-context', 'debian=docker-image://debian:13', '--build-context=one=ctx'],
+      'image',
+      () => ({
+        contexts: new Map<string, object>([
+          ['one', { kind: 'folder', folder: join(cwd, 'ctx'), label: 'ctx' }],
+          ['debian', { kind: 'image', ref: 'docker.io/library/debian:13' }],
+        ]),
+      }),
+    ],
     [['--label', 'a=1', '--label', 'a=2', '--label', 'b='], 'image', () => ({ labels: new Map(Object.entries({ a: '2', b: '' })) })],
     [['--platform', 'linux/aarch64'], 'image', () => ({ platform: { os: 'linux', architecture: 'arm64' } })],
     [['--custom-platform=linux/arm/v6'], 'image', () => ({ platform: { os: 'linux', architecture: 'arm', variant: 'v6' } })],

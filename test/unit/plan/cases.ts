@@ -6,8 +6,9 @@ import { readDockerfile } from '../../../src/dockerfile/parse.ts';
 import { TsbuildErrors } from '../../../src/errors.ts';
 import type { ImageConfig } from '../../../src/image/image.ts';
 import { type Platform, parsePlatform } from '../../../src/image/platform.ts';
+import { contextKey } from '../../../src/plan/named-contexts.ts';
 import { knownFaults, missingBases } from '../../../src/plan/outline.ts';
-import { type BaseRequest, type BuildPlan, baseKey, type PlanInputs } from '../../../src/plan/plan.ts';
+import { type BaseRequest, type BuildPlan, baseKey, type NamedContext, type PlanInputs } from '../../../src/plan/plan.ts';
 import { planBuild } from '../../../src/plan/plan-build.ts';
 import { fixtureNames } from '../../helpers/fixture-folders.ts';
 
@@ -20,6 +21,8 @@ interface Arguments {
   readonly platform?: string;
   readonly buildPlatform?: string;
   readonly labels?: Readonly<Record<string, string>>;
+  /** By name as on the command line. */
+  readonly contexts?: Readonly<Record<string, NamedContext>>;
 }
 
 /** bases.json: image configs by reference, without the fields that every config has. */
@@ -55,13 +58,15 @@ export function planCase({ folder }: Case): BuildPlan {
   }
 }
 
-function inputsOf({ buildArgs = {}, target, platform = 'linux/amd64', buildPlatform = 'linux/amd64', labels = {} }: Arguments): PlanInputs {
+function inputsOf(options: Arguments): PlanInputs {
+  const { buildArgs = {}, target, platform = 'linux/amd64', buildPlatform = 'linux/amd64', labels = {}, contexts = {} } = options;
   return {
     target: target ?? null,
     buildArgs: new Map(Object.entries(buildArgs)),
     labels: new Map(Object.entries(labels)),
     platform: parsePlatform(platform),
     buildPlatform: parsePlatform(buildPlatform),
+    contexts: new Map(Object.entries(contexts).map(([name, context]) => [contextKey(name), context])),
   };
 }
 

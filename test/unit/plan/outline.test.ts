@@ -7,7 +7,14 @@ import { baseKey, type PlanInputs } from '../../../src/plan/plan.ts';
 import { planBuild } from '../../../src/plan/plan-build.ts';
 
 const linux = { os: 'linux', architecture: 'amd64' };
-const inputs: PlanInputs = { target: null, buildArgs: new Map(), labels: new Map(), platform: linux, buildPlatform: linux };
+const inputs: PlanInputs = {
+  target: null,
+  buildArgs: new Map(),
+  labels: new Map(),
+  platform: linux,
+  buildPlatform: linux,
+  contexts: new Map(),
+};
 
 function image(config: ContainerConfig = {}): ImageConfig {
   return { ...linux, rootfs: { type: 'layers', diff_ids: [] }, config };
