@@ -9,11 +9,13 @@ import type { BlobToPush, RegistryClient, RepositoryName } from './registry-clie
 import { RegistryError } from './registry-error.ts';
 import { type RetryContext, retry } from './retry.ts';
 import { sharedWork } from './shared-work.ts';
-import { cancelUpload, finishUpload, mountBlob, openUpload, pushScope, sendBytes, type UploadApi, type UploadLocation } from './upload.ts';
+import { cancelUpload, mountBlob, openUpload, pushScope, sendBlob, type UploadApi, type UploadLocation } from './upload.ts';
 import { beginStream } from './upload-stream.ts';
 
 /** As containerd and Docker: more at once gains nothing on one line. */
 const PARALLEL_UPLOADS = 5;
+
+const CANCEL_MS = 5000;
 
 type PushClient = Pick<RegistryClient, 'checkPush' | 'pushBlob' | 'blobSink' | 'pushManifest'>;
 
@@ -91,8 +93,7 @@ export function createPush({ api, options, retrying }: ClientParts): PushClient 
       const first = session ?? (await openUpload(to, signal));
       session = undefined;
       const body = (): RequestBody => ({ kind: 'stream', chunks: bytesOf(blob, report, signal), sizeBytes: blob.descriptor.size });
-      const location = await sendBytes(to, { location: first, body }, signal);
-      await finishUpload(to, { location, digest: blob.descriptor.digest }, signal);
+      await sendBlob(to, { location: first, digest: blob.descriptor.digest, body }, signal);
     }, context);
   };
 
@@ -132,7 +133,8 @@ export function createPush({ api, options, retrying }: ClientParts): PushClient 
       const target = targetOf(to);
       const check = async (shared: AbortSignal): Promise<void> => {
         const location = await retry(() => openUpload(target, shared), retrying(shared));
-        await cancelUpload(target, location, shared);
+        // Nobody waits for that.
+        cancelUpload(target, location, AbortSignal.timeout(CANCEL_MS)).catch(() => undefined);
       };
       await checks.get(`${to.registry}/${to.repository}`, check, signal);
     },

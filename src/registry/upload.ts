@@ -1,6 +1,6 @@
 /**
- * Blob uploads: POST opens a session, PATCH streams the bytes, PUT names the digest. The order lets a blob be sent whose
- * digest is known only at its end. Spec: OCI distribution-spec, "Pushing blobs".
+ * Blob uploads: POST opens a session, then one PUT carries bytes and digest, as in containerd; or PATCH streams bytes and PUT
+ * names the digest, for a blob whose digest is known only at its end. Spec: OCI distribution-spec, "Pushing blobs".
  */
 import type { Digest } from '../image/digest.ts';
 import { type Api, type ApiRequest, resolveLocation } from './api.ts';
@@ -75,24 +75,45 @@ export async function sendBytes(
   return locationOf(response, endpoint);
 }
 
-/** Makes the blob visible. Throws REGISTRY_FAILED when the registry counted other bytes. */
+/** Makes the bytes that were sent a blob. Throws REGISTRY_FAILED when the registry counted other bytes. */
 export async function finishUpload(
-  { api, endpoint }: UploadApi,
-  { location, digest }: { readonly location: UploadLocation; readonly digest: Digest },
+  to: UploadApi,
+  upload: { readonly location: UploadLocation; readonly digest: Digest },
   signal: AbortSignal,
 ): Promise<void> {
+  await putBlob(to, { ...upload, headers: {}, body: () => ({ kind: 'bytes', bytes: Buffer.alloc(0) }) }, signal);
+}
+
+/** Sends a whole blob. `body` is called again when the registry wants other credentials. Throws as `finishUpload`. */
+export async function sendBlob(
+  to: UploadApi,
+  upload: { readonly location: UploadLocation; readonly digest: Digest; readonly body: () => RequestBody },
+  signal: AbortSignal,
+): Promise<void> {
+  await putBlob(to, { ...upload, headers: { 'content-type': 'application/octet-stream' } }, signal);
+}
+
+interface BlobPut {
+  readonly location: UploadLocation;
+  readonly digest: Digest;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: () => RequestBody;
+}
+
+async function putBlob({ api, endpoint }: UploadApi, { location, digest, headers, body }: BlobPut, signal: AbortSignal): Promise<void> {
   // Not by URLSearchParams, which would write the registry's own, perhaps signed, query anew.
   const target = `${location}${location.includes('?') ? '&' : '?'}digest=${encodeURIComponent(digest)}`;
   const request = {
     method: 'PUT',
     target,
     scopes: [pushScope(endpoint.path)],
+    headers,
+    body,
     patience: 'commit',
     expect: [201, 204],
     what: whatOf(endpoint),
   } as const;
-  const body = (): RequestBody => ({ kind: 'bytes', bytes: Buffer.alloc(0) });
-  const response = await api.request(endpoint, { ...request, body }, signal);
+  const response = await api.request(endpoint, request, signal);
   response.discard();
 }
 

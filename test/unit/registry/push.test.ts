@@ -44,6 +44,7 @@ async function takingRegistry(intercept: Intercept = () => false): Promise<Fault
       received = request.body;
       response.writeHead(202, { location: next }).end();
     } else if (request.method === 'PUT') {
+      if (request.headers['content-length'] !== '0') received = request.body;
       const actual = `sha256:${createHash('sha256').update(received).digest('hex')}`;
       if (actual === digest) blobs.set(digest, received);
       response.writeHead(actual === digest ? 201 : 400).end();
@@ -59,16 +60,15 @@ function client(more: Partial<RegistryOptions> = {}) {
 const to = (registry: FaultRegistry, repository = 'app') => ({ registry: registry.host, repository });
 const methods = (registry: FaultRegistry) => registry.seen.map((r) => r.method).join(' ');
 
-test('a blob is asked for, opened, streamed and named', async () => {
+test('a blob is asked for, opened and sent in one request', async () => {
   await using registry = await takingRegistry();
   const transfers: Transfer[] = [];
   await client({ onTransfer: (t) => transfers.push(t) }).pushBlob(to(registry), blob().blob, never);
   expect(registry.blobs.get(descriptor.digest)).toEqual(bytes);
-  expect(methods(registry)).toBe('HEAD POST PATCH PUT');
+  expect(methods(registry)).toBe('HEAD POST PUT');
   expect(registry.seen[2]?.headers).toMatchObject({ 'content-length': String(bytes.length), 'content-type': 'application/octet-stream' });
   // The registry's own query stays byte for byte.
-  expect(registry.seen[2]?.url).toBe('/v2/app/blobs/uploads/session?_state=a%2Fb%3D2');
-  expect(registry.seen[3]?.url).toBe(`/v2/app/blobs/uploads/session?_state=a%2Fb%3D3&digest=${encodeURIComponent(descriptor.digest)}`);
+  expect(registry.seen[2]?.url).toBe(`/v2/app/blobs/uploads/session?_state=a%2Fb%3D2&digest=${encodeURIComponent(descriptor.digest)}`);
   expect(transfers.at(-1)).toMatchObject({
     direction: 'push',
     label: `${registry.host}/app`,
@@ -118,7 +118,7 @@ test('a blob is mounted from where it came, with the right to read there', async
 test('a registry that does not mount has opened a session, which is used', async () => {
   await using registry = await takingRegistry();
   await client().pushBlob(to(registry), { ...blob().blob, origin: `${registry.host}/base` }, never);
-  expect(methods(registry)).toBe('HEAD POST PATCH PUT');
+  expect(methods(registry)).toBe('HEAD POST PUT');
   expect(registry.blobs.has(descriptor.digest)).toBe(true);
 });
 
@@ -129,7 +129,7 @@ test('a mount that is forbidden becomes an upload', async () => {
     return true;
   });
   await client().pushBlob(to(registry), { ...blob().blob, origin: `${registry.host}/base` }, never);
-  expect(methods(registry)).toBe('HEAD POST POST PATCH PUT');
+  expect(methods(registry)).toBe('HEAD POST POST PUT');
 });
 
 test('blobs of other registries are not mounted', async () => {
@@ -161,7 +161,7 @@ test('a token that expires in the middle of an upload is replaced, and the bytes
       sendJson(response, 200, { token: `t${++issued}` });
       return true;
     }
-    const stale = request.method === 'PATCH' && !refused;
+    const stale = request.method === 'PUT' && !refused;
     if (stale) refused = true;
     if (!stale && request.headers.authorization === `Bearer t${issued}`) return false;
     response.writeHead(401, { 'www-authenticate': `Bearer realm="http://${request.headers.host}/token"` }).end();
@@ -177,14 +177,14 @@ test('a token that expires in the middle of an upload is replaced, and the bytes
 test('an upload that breaks starts again from a new session', async () => {
   let broken = false;
   await using registry = await takingRegistry((request, response) => {
-    if (request.method !== 'PATCH' || broken) return false;
+    if (request.method !== 'PUT' || broken) return false;
     broken = true;
     response.socket?.resetAndDestroy();
     return true;
   });
   const { state, blob: b } = blob();
   await client().pushBlob(to(registry), b, never);
-  expect(methods(registry)).toBe('HEAD POST PATCH POST PATCH PUT');
+  expect(methods(registry)).toBe('HEAD POST PUT POST PUT');
   expect(state.opened).toBe(2);
 });
 
@@ -245,7 +245,7 @@ test('the check opens an upload, cancels it, and is done once', async () => {
   await using registry = await takingRegistry();
   const c = client();
   await Promise.all([c.checkPush(to(registry), never), c.checkPush(to(registry), never)]);
-  expect(methods(registry)).toBe('POST DELETE');
+  await expect.poll(() => methods(registry)).toBe('POST DELETE');
 });
 
 test('the check fails where pushing is denied, and passes where cancelling is not known', async () => {
@@ -307,7 +307,7 @@ test('a registry that stores another manifest is told on', async () => {
 });
 
 test('an aborted push stops reading', async () => {
-  await using registry = await takingRegistry((request) => request.method === 'PATCH');
+  await using registry = await takingRegistry((request) => request.method === 'PUT');
   const controller = new AbortController();
   const reason = new Error('stop');
   setTimeout(() => controller.abort(reason), 50);
