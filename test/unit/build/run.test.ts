@@ -109,6 +109,11 @@ describe('the environment', () => {
     await expect(world.build()).rejects.toMatchObject({ code: 'USER_NOT_FOUND', at: { startLine: 4 } });
   });
 
+  test('USER is not looked up where no RUN, COPY or WORKDIR needs it', async () => {
+    const { image } = await fakeWorld({ dockerfile: 'FROM base\nUSER nobody-here:no-group\nENV A=1\n', images }).build();
+    expect(image.config.config?.User).toBe('nobody-here:no-group');
+  });
+
   test('a RUN has its user’s groups, BuildKit’s host name, and no variables but those of image, ARG and HOME', async () => {
     const world = fakeWorld({ dockerfile: 'FROM base\nUSER bob\nARG A=1\nENV E=2\nWORKDIR /w\nRUN --network=none x\n', images });
     await world.build();
