@@ -69,6 +69,11 @@ describe('history', () => {
     expect(image.config.history?.map(({ created_by }) => created_by)).toEqual(worded);
   });
 
+  test('a RUN names each ARG once, where it was first declared, with the value in force', async () => {
+    const { image } = await fakeWorld({ dockerfile: 'FROM scratch\nARG foo=bar\nARG bar=123\nARG foo=bar2\nENV bar=env\nRUN x\n' }).build();
+    expect(image.config.history?.at(-1)?.created_by).toBe('RUN |2 foo=bar2 bar=env /bin/sh -c x # buildkit');
+  });
+
   test('a WORKDIR that is there already still is a layer, and / is none', async () => {
     const world = fakeWorld({ dockerfile: 'FROM base\nWORKDIR /there\nWORKDIR /\n', images: { base: { layers: [{ 'there/f': '' }] } } });
     const { image } = await world.build();
