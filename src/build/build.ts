@@ -4,19 +4,24 @@
  */
 import { type Cleanup, cleanup } from '../async/cleanup.ts';
 import type { BaseImage } from '../base-image/image-source.ts';
-import type { Context, ContextSource } from '../context/context.ts';
 import type { ParsedDockerfile } from '../dockerfile/instruction.ts';
 import { readDockerfile } from '../dockerfile/parse.ts';
-import { locate, type SourceRange, TsbuildErrors } from '../errors.ts';
+import { locate, type SourceRange, type TsbuildError, TsbuildErrors } from '../errors.ts';
 import type { Image } from '../image/image.ts';
+import { checkDockerfile, checksFailed } from '../plan/checks/check.ts';
+import { type CheckOptions, checkOptions } from '../plan/checks/check-options.ts';
+import type { Finding } from '../plan/checks/rules.ts';
 import { knownFaults, missingBases } from '../plan/outline.ts';
 import { type BaseConfigs, type BuildPlan, baseKey } from '../plan/plan.ts';
 import { planBuild } from '../plan/plan-build.ts';
+import { openContexts } from './contexts.ts';
 import type { BuildEvent } from './events.ts';
 import { finishImage } from './finish-image.ts';
 import { allOrStop, type Halt, haltWithin } from './halt.ts';
+import { missingSources } from './missing-sources.ts';
 import type { BuildRequest, BuildResult, Ports } from './ports.ts';
-import { type Contexts, runPlan } from './run-plan.ts';
+import { runPlan } from './run-plan.ts';
+import { warningsOf } from './warnings.ts';
 
 /**
  * Builds and publishes one image. Rejects with the first failure, after every child process has ended and every
@@ -50,8 +55,7 @@ async function planAndPublish(
   const { signal } = halt;
   signal.throwIfAborted();
   const parsed = readDockerfile(request.dockerfile.bytes, request.dockerfile.file);
-  const [fault, ...more] = parsed.errors.length === 0 ? [] : knownFaults(parsed, request);
-  if (fault !== undefined) throw new TsbuildErrors([fault, ...more]);
+  throwKnownFaults(parsed, request);
   // Started before anything is pulled or built: a destination that cannot be written ends the build at once.
   const [contexts, bases] = await allOrStop(
     [
@@ -62,9 +66,11 @@ async function planAndPublish(
     halt,
   );
   const plan = planBuild(parsed, request, configsOf(bases));
-  for (const warning of [...parsed.warnings, ...plan.warnings]) {
-    ports.report({ type: 'warning', message: warning.message, ...(warning.at === undefined ? {} : { at: warning.at }) });
-  }
+  const options = checkOptions(parsed, request);
+  const { ignores } = contexts.main.context;
+  const findings = checkDockerfile(parsed, request, { known: configsOf(bases), ignores, options });
+  throwAll([...failing(findings, options), ...(await missingSources(plan, { contexts, secret: ports.secret }))]);
+  for (const warning of warningsOf([...options.warnings, ...parsed.warnings, ...plan.warnings], findings)) ports.report(warning);
   const state = await runPlan({ plan, request, ports, bases, contexts, undo, halt });
   const image = finishImage(targetOf(plan), state, request.askedPlatform);
   ports.report(describeLayers(image, bases));
@@ -76,16 +82,22 @@ async function planAndPublish(
   return { image, published };
 }
 
-async function openContexts(ports: Ports, undo: Cleanup, signal: AbortSignal): Promise<Contexts> {
-  const open = async (source: ContextSource): Promise<Context> => {
-    const context = await source.open(signal);
-    undo.add(() => context[Symbol.asyncDispose]());
-    return context;
-  };
-  const named = new Map<string, Context>();
-  const main = await open(ports.context);
-  for (const [name, source] of ports.namedContexts) named.set(name, await open(source));
-  return { main, named };
+/** What is known before anything is fetched: faults of the text, and findings of checks that are to fail the build. */
+function throwKnownFaults(parsed: ParsedDockerfile, request: BuildRequest): void {
+  if (parsed.errors.length > 0) throwAll(knownFaults(parsed, request));
+  missingBases(parsed, request, new Map());
+  const options = checkOptions(parsed, request);
+  if (options.findings === 'warn') return;
+  const findings = failing(checkDockerfile(parsed, request, { known: new Map(), ignores: null, options }), options);
+  if (findings.length > 0) throwAll([...findings, ...knownFaults(parsed, request)]);
+}
+
+function failing(findings: readonly Finding[], options: CheckOptions): readonly TsbuildError[] {
+  return options.findings === 'fail' && findings.length > 0 ? checksFailed(findings).errors : [];
+}
+
+function throwAll([first, ...rest]: readonly TsbuildError[]): void {
+  if (first !== undefined) throw new TsbuildErrors([first, ...rest]);
 }
 
 /** Base images by `baseKey`. ONBUILD triggers of one may make further stages, and so further bases, necessary. */

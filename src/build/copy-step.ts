@@ -2,6 +2,7 @@
 import { bytesOf } from '../bytes/byte-path.ts';
 import type { CopyInput, Owner } from '../copy/copy.ts';
 import { copyEntries } from '../copy/copy-entries.ts';
+import type { TreeInput } from '../copy/find-sources.ts';
 import { modeChange } from '../copy/mode.ts';
 import { folderOwner, resolveOwner } from '../copy/users.ts';
 import { workdirEntries } from '../copy/workdir.ts';
@@ -9,6 +10,7 @@ import { TsbuildError } from '../errors.ts';
 import type { LayerEntry } from '../layer/entry.ts';
 import type { FileTree } from '../layer/tree.ts';
 import type { CopySource, CopyStep, WorkdirStep } from '../plan/plan.ts';
+import type { OpenContext } from './contexts.ts';
 import type { StageContext } from './stage-context.ts';
 import { readAccounts } from './tree-files.ts';
 
@@ -56,14 +58,17 @@ function archivesOf(step: CopyStep): 'extract' | 'keep' | 'extract-all' {
   return step.unpack === true ? 'extract-all' : 'extract';
 }
 
+export function contextInput({ context, label }: OpenContext, pattern: string): TreeInput {
+  return { kind: 'tree', tree: context.tree, pattern, hiddenBy: (path) => context.hiddenBy(path), label };
+}
+
 async function copyInput(source: CopySource, step: CopyStep, context: StageContext): Promise<CopyInput> {
   const { ports, signal } = context;
   switch (source.kind) {
     case 'path': {
       const files = await context.files(step.origin, 'index');
       if (files.kind === 'layers') return { kind: 'tree', tree: files.tree, pattern: source.pattern, label: files.label };
-      const { tree } = files.context;
-      return { kind: 'tree', tree, pattern: source.pattern, hiddenBy: (path) => files.context.hiddenBy(path), label: files.label };
+      return contextInput(files, source.pattern);
     }
     case 'inline': {
       const bytes = Buffer.from(source.body);

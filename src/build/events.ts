@@ -32,7 +32,8 @@ export type BuildEvent =
   | ({ readonly type: 'transfer' } & Transfer)
   /** Something that is mostly quick takes long: what is waited for, "resolving debian:12". */
   | { readonly type: 'waiting'; readonly message: string }
-  | { readonly type: 'warning'; readonly message: string; readonly at?: SourceRange }
+  /** `rule`: the build check that it comes from, which can be skipped by that name; `url` explains it. */
+  | { readonly type: 'warning'; readonly message: string; readonly at?: SourceRange; readonly rule?: string; readonly url?: string }
   | { readonly type: 'debug'; readonly message: string; readonly fields?: Readonly<Record<string, unknown>> }
   /** Once, when all steps are done: what the image is made of; `new` layers are those that its base does not have. Bytes are compressed. */
   | { readonly type: 'image'; readonly layers: number; readonly bytes: number; readonly newLayers: number; readonly newBytes: number }

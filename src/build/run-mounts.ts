@@ -2,12 +2,14 @@
 import { renameSync } from 'node:fs';
 import { type Cleanup, cleanup } from '../async/cleanup.ts';
 import type { RunMount } from '../backend/backend.ts';
-import { bytesOf, cleanPath } from '../bytes/byte-path.ts';
+import { type BytePath, bytesOf, cleanPath } from '../bytes/byte-path.ts';
 import type { CacheMount } from '../cache-mounts/cache-mounts.ts';
+import { sourceNotFound, type TreeInput } from '../copy/find-sources.ts';
 import { resolvePath } from '../copy/resolve.ts';
 import { TsbuildError } from '../errors.ts';
 import type { FileTree } from '../layer/tree.ts';
 import type { Mount, Origin, RunStep } from '../plan/plan.ts';
+import { contextInput } from './copy-step.ts';
 import type { OriginFiles, StageContext } from './stage-context.ts';
 import { folderEntries } from './tree-entries.ts';
 
@@ -70,9 +72,7 @@ async function openSecret(mount: SecretMount, context: StageContext): Promise<{ 
   const bytes = await context.ports.secret(mount.id);
   if (bytes === undefined) {
     if (!mount.required) return { mounts: [], env: [] };
-    throw new TsbuildError('SECRET_NOT_FOUND', `the secret "${mount.id}" is required and was not given`, {
-      hint: `give it with --secret id=${mount.id},src=FILE or --secret id=${mount.id},env=NAME`,
-    });
+    throw secretNotGiven(mount.id);
   }
   const { target, mode, uid, gid } = mount;
   return {
@@ -84,7 +84,7 @@ async function openSecret(mount: SecretMount, context: StageContext): Promise<{ 
 async function openBind(mount: BindMount, context: StageContext): Promise<RunMount> {
   const files = await context.files(mount.origin, 'folder');
   const tree = treeIn(files);
-  const path = existing(files, mount.source, mount.origin);
+  const path = mountedPath(inputOf(files), mount.source);
   const shown = { type: 'layers', target: mount.target, path: `/${path}`, writable: mount.writable } as const;
   if (files.kind === 'layers') return { ...shown, layers: files.materials, tree };
   // The context's owners become 0:0 and its ignored files vanish, so a RUN sees a copy, not the folder itself.
@@ -132,7 +132,7 @@ async function openCache(mount: CacheMountSpec, context: StageContext): Promise<
 /** By content: another project's stage 0, or the same stage after a change, is another seed. */
 async function seedName({ origin, source }: { origin: Origin; source: string }, context: StageContext): Promise<string> {
   const files = await context.files(origin, 'folder');
-  const path = existing(files, source, origin);
+  const path = mountedPath(inputOf(files), source);
   const materials = files.kind === 'layers' ? files.materials : [await files.place(path)];
   return JSON.stringify([materials.map((material) => material.diffId), path]);
 }
@@ -140,7 +140,7 @@ async function seedName({ origin, source }: { origin: Origin; source: string }, 
 /** `folder` is empty and lies in the cache, like what `place` makes: a rename moves the content there. */
 async function fillFrom(seed: { origin: Origin; source: string }, folder: string, context: StageContext): Promise<void> {
   const files = await context.files(seed.origin, 'folder');
-  const entries = folderEntries(treeIn(files), existing(files, seed.source, seed.origin));
+  const entries = folderEntries(treeIn(files), mountedPath(inputOf(files), seed.source));
   const placed = await context.ports.layers.place(entries, context.signal);
   renameSync(await placed.folder(context.signal), folder);
 }
@@ -149,10 +149,23 @@ function treeIn(files: OriginFiles): FileTree {
   return files.kind === 'context' ? files.context.tree : files.tree;
 }
 
-function existing(files: OriginFiles, source: string, origin: Origin): string {
-  const tree = treeIn(files);
-  const path = resolvePath(tree, cleanPath(bytesOf(source)));
-  if (tree.lstat(path) !== undefined) return path;
-  const where = origin.kind === 'context' ? 'the build context' : origin.kind === 'stage' ? `stage ${origin.index}` : files.label;
-  throw new TsbuildError('COPY_SOURCE_NOT_FOUND', `the mount's source "${source}" is not in ${where}`);
+function inputOf(files: OriginFiles): MountInput {
+  return files.kind === 'context' ? contextInput(files, '') : { kind: 'tree', tree: files.tree, label: files.label };
+}
+
+type MountInput = Omit<TreeInput, 'pattern'>;
+
+/** Where a mount's source leads. Throws COPY_SOURCE_NOT_FOUND. */
+export function mountedPath(input: MountInput, source: string): BytePath {
+  const written = cleanPath(bytesOf(source));
+  const path = resolvePath(input.tree, written);
+  if (input.tree.lstat(path) !== undefined) return path;
+  const { code, message, hint } = sourceNotFound({ ...input, pattern: source }, written);
+  throw new TsbuildError(code, `the mount's source ${message}`, { hint });
+}
+
+export function secretNotGiven(id: string): TsbuildError {
+  return new TsbuildError('SECRET_NOT_FOUND', `the secret "${id}" is required and was not given`, {
+    hint: `give it with --secret id=${id},src=FILE or --secret id=${id},env=NAME`,
+  });
 }

@@ -3,7 +3,6 @@ import type { Cleanup } from '../async/cleanup.ts';
 import { limiter } from '../async/limiter.ts';
 import { oncePerKey } from '../async/once-per-key.ts';
 import type { BaseImage } from '../base-image/image-source.ts';
-import type { Context } from '../context/context.ts';
 import { locate } from '../errors.ts';
 import type { Layer } from '../image/image.ts';
 import type { LayerMaterial } from '../layer/layer-material.ts';
@@ -11,6 +10,7 @@ import { stackTree } from '../layer/stack-tree.ts';
 import { type BuildPlan, baseKey, type Stage } from '../plan/plan.ts';
 import type { LayerNeed } from '../unpacked/layer-library.ts';
 import { baseHistory } from './base-history.ts';
+import { type Contexts, contextOf, isContext, type OpenContext } from './contexts.ts';
 import { allOrStop, type Halt, haltWithin } from './halt.ts';
 import type { BuildRequest, Ports } from './ports.ts';
 import { runStage } from './run-stage.ts';
@@ -19,11 +19,6 @@ import { type StageState, treeOf, withLayer } from './stage-state.ts';
 import { treeEntries } from './tree-entries.ts';
 
 /** What `Ports` has as sources, opened. */
-export interface Contexts {
-  readonly main: Context;
-  readonly named: ReadonlyMap<string, Context>;
-}
-
 export interface PlanRun {
   readonly plan: BuildPlan;
   readonly request: BuildRequest;
@@ -56,15 +51,11 @@ export async function runPlan(run: PlanRun): Promise<StageState> {
     return state;
   };
 
-  const contextFiles = (name: string | null): ContextFiles => {
-    const context = name === null ? run.contexts.main : namedContext(run, name);
-    return {
-      kind: 'context',
-      context,
-      label: name === null ? ports.context.label : (ports.namedContexts.get(name)?.label ?? name),
-      place: (path) => placed.get(JSON.stringify([name, path]), () => ports.layers.place(treeEntries(context.tree, path), signal)),
-    };
-  };
+  const contextFiles = (open: OpenContext, name: string | null): ContextFiles => ({
+    kind: 'context',
+    ...open,
+    place: (path) => placed.get(JSON.stringify([name, path]), () => ports.layers.place(treeEntries(open.context.tree, path), signal)),
+  });
 
   let first = 1;
   for (const stage of plan.stages) {
@@ -76,7 +67,7 @@ export async function runPlan(run: PlanRun): Promise<StageState> {
       signal,
       stageState: stateOf,
       async files(origin, need) {
-        if (origin.kind === 'context' || origin.kind === 'folder') return contextFiles(origin.kind === 'context' ? null : origin.name);
+        if (isContext(origin)) return contextFiles(contextOf(origin, run.contexts), origin.kind === 'folder' ? origin.name : null);
         if (origin.kind === 'stage') {
           const state = await stateOf(origin.index);
           return { kind: 'layers', materials: state.materials, tree: treeOf(state), label: `stage ${labelOf(plan, origin.index)}` };
@@ -149,19 +140,17 @@ function scratchStart(): StageState {
 async function folderState(name: string, stage: Stage, run: PlanRun, { offer }: StartHelp): Promise<StageState> {
   const { ports, halt } = run;
   const need = needOf(stage);
-  const { layer, material } = await ports.layers.seal(treeEntries(namedContext(run, name).tree, ''), { format: 'oci', need }, halt.signal);
+  const { layer, material } = await ports.layers.seal(
+    treeEntries(contextOf({ kind: 'folder', name }, run.contexts).context.tree, ''),
+    { format: 'oci', need },
+    halt.signal,
+  );
   offer(layer);
   return withLayer(scratchStart(), layer, material, `FROM ${name} # folder of --build-context`, ports.now());
 }
 
 function needOf(stage: Stage): LayerNeed {
   return stage.steps.some((step) => step.kind === 'run') ? 'folder' : 'index';
-}
-
-function namedContext({ contexts }: PlanRun, name: string): Context {
-  const context = contexts.named.get(name);
-  if (context === undefined) throw new Error(`the build context "${name}" was not opened`);
-  return context;
 }
 
 /** Failures get the place of the stage's FROM. */

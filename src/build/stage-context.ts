@@ -1,11 +1,11 @@
 /** What the steps of one stage share: the ports, the plan, and the way to other stages and images. */
 
 import type { BytePath } from '../bytes/byte-path.ts';
-import type { Context } from '../context/context.ts';
 import type { LayerMaterial } from '../layer/layer-material.ts';
 import type { FileTree } from '../layer/tree.ts';
 import type { Origin, Stage } from '../plan/plan.ts';
 import type { LayerNeed } from '../unpacked/layer-library.ts';
+import type { OpenContext } from './contexts.ts';
 import type { Ports } from './ports.ts';
 import type { StageState } from './stage-state.ts';
 
@@ -15,10 +15,8 @@ export type OriginFiles =
   | { readonly kind: 'layers'; readonly materials: readonly LayerMaterial[]; readonly tree: FileTree; readonly label: string };
 
 /** Of the build context, or of a folder of --build-context. */
-export interface ContextFiles {
+export interface ContextFiles extends OpenContext {
   readonly kind: 'context';
-  readonly context: Context;
-  readonly label: string;
   /** A path with all below it, as a folder that a mount can show: made once per build. */
   place(path: BytePath): Promise<LayerMaterial>;
 }

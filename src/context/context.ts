@@ -10,6 +10,8 @@ export interface ContextSource {
 
 export interface Context extends AsyncDisposable {
   readonly tree: FileTree;
+  /** Whether the ignore file leaves out a path, be it there or not, with all below it. `path` is a BytePath. */
+  ignores(path: string): boolean;
   /** Why a path is not in the tree: the .dockerignore line (1-based) that hides it, or null. `path` is a BytePath. */
   hiddenBy(path: string): { readonly file: string; readonly line: number; readonly pattern: string } | null;
 }

@@ -55,6 +55,11 @@ function openFolder(folder: string, dockerfilePath: string | null): Context {
   const tree = contextTree(bytesOf(folder));
   return {
     tree: ignoredTree(tree, ignoreFile.patterns),
+    ignores(path) {
+      if (path === '') return false;
+      const verdict = ignoreFile.patterns.judgePath(path);
+      return verdict.ignored && ignoreFile.patterns.canPrune(path, verdict);
+    },
     hiddenBy(path) {
       if (path === '') return null;
       const { ignored, by } = ignoreFile.patterns.judgePath(path);

@@ -2,7 +2,7 @@
  * COPY and ADD: each source found, its files transformed (--chown, --chmod, --exclude, --parents) and staged over the
  * tree of the stage. Archives of ADD go to archive.ts. Reference: BuildKit solver/llbsolver/file and fsutil's copy.
  */
-import { type BytePath, baseName, bytesOf, cleanPath, joinPath, textOf } from '../bytes/byte-path.ts';
+import { type BytePath, baseName, bytesOf, joinPath, textOf } from '../bytes/byte-path.ts';
 import { TsbuildError } from '../errors.ts';
 import type { FileContent, FileMeta } from '../layer/entry.ts';
 import type { FileTree, TreeEntry } from '../layer/tree.ts';
@@ -11,7 +11,7 @@ import { type IgnorePatterns, type IgnoreVerdict, ignorePatterns } from '../patt
 import { extractArchive, isArchive } from './archive.ts';
 import type { CopyInput, CopyRequest, CopyResult } from './copy.ts';
 import { type Destination, destination } from './destination.ts';
-import { type FoundSource, findSources, sourceNotFound, type TreeInput } from './find-sources.ts';
+import { type FoundSource, findParentsSources, findSources, sourceNotFound, type TreeInput } from './find-sources.ts';
 import { nameOf, type Staging, staging } from './staging.ts';
 
 const EMPTY_TREE: FileTree = {
@@ -94,15 +94,11 @@ async function extractIfArchive(copy: Copy, content: FileContent, name: BytePath
  * Nothing on the way is dereferenced, so a symlinked folder leads nowhere.
  */
 function copyWithParents(copy: Copy, input: TreeInput): void {
-  const pivot = input.pattern.indexOf('/./');
-  const bases = pivot < 0 ? [{ path: '', followed: '' }] : findSources(input, input.pattern.slice(0, pivot));
-  const pattern = cleanPath(bytesOf(pivot < 0 ? input.pattern : input.pattern.slice(pivot + 3)));
+  const { bases, pattern } = findParentsSources(input);
   const wild = hasWildcard(pattern);
   const include = pattern === '' ? null : ignorePatterns([`./${pattern}`], 'COPY --parents');
   let copied = 0;
   for (const base of bases) {
-    if (!wild && input.tree.lstat(joinPath(base.followed, pattern)) === undefined)
-      throw sourceNotFound(input, joinPath(base.path, pattern));
     const walk: Walk = { copy, input, include, links: new Map() };
     copied += copyChildren(walk, { from: base.followed, inside: '', to: copy.to.folder(), verdicts: NO_VERDICTS, ready: () => undefined });
   }

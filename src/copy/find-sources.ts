@@ -31,6 +31,27 @@ export function findSources(input: TreeInput, pattern: string): FoundSource[] {
   return matches(input.tree, clean, pattern).map((path) => ({ path, followed: existing(input, path), how: 'matched' }));
 }
 
+/** Where --parents looks, and which pattern below that. */
+export interface ParentsSources {
+  /** What stands before the pivot (`/./`), the root where there is none. */
+  readonly bases: readonly Pick<FoundSource, 'path' | 'followed'>[];
+  readonly pattern: ByteString;
+}
+
+/**
+ * The sources of --parents: nothing on the way below the pivot is dereferenced, so a symlinked folder leads nowhere.
+ * Throws as `findSources`.
+ */
+export function findParentsSources(input: TreeInput): ParentsSources {
+  const pivot = input.pattern.indexOf('/./');
+  const bases = pivot < 0 ? [{ path: '', followed: '' }] : findSources(input, input.pattern.slice(0, pivot));
+  const pattern = cleanPath(bytesOf(pivot < 0 ? input.pattern : input.pattern.slice(pivot + 3)));
+  for (const { path, followed } of hasWildcard(pattern) ? [] : bases) {
+    if (input.tree.lstat(joinPath(followed, pattern)) === undefined) throw sourceNotFound(input, joinPath(path, pattern));
+  }
+  return { bases, pattern };
+}
+
 /** A backslash is part of a name if such a name exists (as in BuildKit), else it escapes. */
 function literalPath(tree: FileTree, path: BytePath): BytePath {
   if (!path.includes('\\') || tree.lstat(resolvePath(tree, path)) !== undefined) return path;

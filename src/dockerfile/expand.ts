@@ -194,7 +194,10 @@ function expand(source: string, scope: Scope, quotes: Quotes): Expansion {
 
   function use(name: string): string {
     const value = scope.lookup(name);
-    if (value === undefined && /^[\p{L}_]/u.test(name)) unset.add(name);
+    if (value === undefined && /^[\p{L}_]/u.test(name)) {
+      unset.add(name);
+      scope.unset?.(name);
+    }
     return value ?? '';
   }
 

@@ -104,4 +104,6 @@ export interface Scope {
   readonly escape: '\\' | '`';
   /** undefined: unset. */
   lookup(name: string): string | undefined;
+  /** Told of each variable that is used while unset and without a default. */
+  unset?(name: string): void;
 }

@@ -39,7 +39,7 @@ export function readPairs(keyword: PairKeyword, args: string, escapeChar: Parser
   const words = shellWords(args, escapeChar);
   const [first] = words;
   if (first === undefined) return { fault: { message: `${keyword} needs at least one argument` }, offset: 0, width: args.length };
-  if (keyword !== 'ARG' && !first.text.includes('=')) return legacyPair(keyword, args);
+  if (keyword !== 'ARG' && isLegacyPair(args, escapeChar)) return legacyPair(keyword, args);
   const pairs: Pair[] = [];
   for (const { text, offset } of words) {
     const equals = text.indexOf('=');
@@ -53,6 +53,11 @@ export function readPairs(keyword: PairKeyword, args: string, escapeChar: Parser
     }
   }
   return { pairs };
+}
+
+/** `ENV NAME VALUE` and `LABEL NAME VALUE`. */
+export function isLegacyPair(args: string, escapeChar: ParserDirectives['escape']): boolean {
+  return shellWords(args, escapeChar)[0]?.text.includes('=') === false;
 }
 
 function legacyPair(keyword: PairKeyword, args: string): Pairs {

@@ -3,7 +3,7 @@ import { locate, type SourceRange, TsbuildError, TsbuildErrors } from '../errors
 
 export interface Faults {
   /** Runs `work`; what it throws is kept with the place, and null comes back. Errors that are not ours pass through. */
-  collect<T>(at: SourceRange, work: () => T): T | null;
+  collect<T>(at: SourceRange | undefined, work: () => T): T | null;
   /** `at`: for an error that has no place yet. */
   add(error: TsbuildError, at?: SourceRange): void;
   any(): boolean;

@@ -6,6 +6,9 @@
 import type { Instruction } from '../dockerfile/instruction.ts';
 import { splitPairs } from '../dockerfile/pairs.ts';
 import { TsbuildError } from '../errors.ts';
+import type { Remark } from './checks/rules.ts';
+import { type Inherited, stageRules } from './checks/stage-rules.ts';
+import { unsetRemarks } from './checks/unset-variables.ts';
 import { createFaults, type Faults } from './faults.ts';
 import { lowerInstruction } from './instructions/lower.ts';
 import type { Lowering } from './instructions/lowering.ts';
@@ -21,12 +24,15 @@ export interface StagesToLower {
   readonly inputs: PlanInputs;
   readonly known: BaseConfigs;
   readonly faults: Faults;
+  /** For the checks; null: the context's ignore file is not known. */
+  readonly ignores: ((path: string) => boolean) | null;
 }
 
 export interface LoweredStages {
   /** Ascending; without those whose base is not known. */
   readonly stages: readonly Stage[];
   readonly warnings: readonly TsbuildError[];
+  readonly remarks: readonly Remark[];
 }
 
 export function lowerStages(request: StagesToLower): LoweredStages {
@@ -34,17 +40,18 @@ export function lowerStages(request: StagesToLower): LoweredStages {
   const starts = new Map<number, Start>();
   const stages: Stage[] = [];
   const warnings: TsbuildError[] = [];
+  const remarks: Remark[] = [];
   for (const index of reached.stages) {
     const stage = outline.stages[index];
     if (stage === undefined) continue;
     const start = startOf(stage, known, starts);
-    const { steps, needs, doubtful } = lowerSteps(stage, start, { request, warnings });
-    starts.set(index, { ...start, doubtful });
+    const { steps, needs, doubtful, rules } = lowerSteps(stage, start, { request, warnings, remarks });
+    starts.set(index, { ...start, doubtful, rules });
     const { name, at, base, platform } = stage;
     const { config, author } = start.state;
     if (base !== null && start.base === 'known') stages.push({ index, name, at, base, platform, needs, steps, config, author });
   }
-  return { stages, warnings };
+  return { stages, warnings, remarks };
 }
 
 interface Start {
@@ -52,15 +59,17 @@ interface Start {
   readonly base: 'known' | 'unknown';
   /** Variables that may have other values than they seem to have. */
   readonly doubtful: Doubtful;
+  readonly rules: Inherited;
 }
 
 type Doubtful = 'all' | ReadonlySet<string>;
 
 const NO_NAMES: Doubtful = new Set();
+const NOTHING_YET: Inherited = { workdir: 'unset' };
 
 function startOf({ base, content }: StageOutline, known: BaseConfigs, starts: ReadonlyMap<number, Start>): Start {
   if (base?.kind === 'scratch' || base?.kind === 'folder') {
-    return { state: content === 'built' ? scratchState() : replacedState({}, null), base: 'known', doubtful: NO_NAMES };
+    return { state: content === 'built' ? scratchState() : replacedState({}, null), base: 'known', doubtful: NO_NAMES, rules: NOTHING_YET };
   }
   if (base?.kind === 'stage') {
     const parent = starts.get(base.index);
@@ -68,9 +77,9 @@ function startOf({ base, content }: StageOutline, known: BaseConfigs, starts: Re
     return { ...parent, state: stateOfStage(parent.state) };
   }
   const image = base === null ? undefined : known.get(baseKey(base));
-  if (image === undefined) return { state: unknownState(), base: 'unknown', doubtful: 'all' };
+  if (image === undefined) return { state: unknownState(), base: 'unknown', doubtful: 'all', rules: NOTHING_YET };
   const state = content === 'built' ? stateOfImage(image) : replacedState(image.config ?? {}, image.author ?? null);
-  return { state, base: 'known', doubtful: NO_NAMES };
+  return { state, base: 'known', doubtful: NO_NAMES, rules: NOTHING_YET };
 }
 
 /** Its WORKDIR is deep, so that no relative path seems to end at the root. */
@@ -83,20 +92,30 @@ function unknownState(): StageState {
 interface StepContext {
   readonly request: StagesToLower;
   readonly warnings: TsbuildError[];
+  readonly remarks: Remark[];
 }
 
-type LoweredSteps = Pick<Stage, 'steps' | 'needs'> & Pick<Start, 'doubtful'>;
+type LoweredSteps = Pick<Stage, 'steps' | 'needs'> & Pick<Start, 'doubtful' | 'rules'>;
 
-function lowerSteps(stage: StageOutline, start: Start, { request, warnings }: StepContext): LoweredSteps {
+function lowerSteps(stage: StageOutline, start: Start, { request, warnings, remarks }: StepContext): LoweredSteps {
   const { state } = start;
   let { doubtful } = start;
   const { outline, reached, inputs, faults } = request;
   const needs = new Set<number>(stage.base?.kind === 'stage' ? [stage.base.index] : []);
   const steps: Step[] = [];
+  const rules = stageRules(start.rules);
   const lower = (instruction: Instruction, trigger: Trigger | null): void => {
+    const unset = new Set<string>();
+    const warned = warnings.length;
     const lowering: Lowering = {
       state,
-      scope: scopeOf(state, outline.escape),
+      scope: {
+        ...scopeOf(state, outline.escape),
+        unset(name) {
+          // One that ARG declares without a value is empty on purpose.
+          if (!state.args.has(name)) unset.add(name);
+        },
+      },
       globals: outline.globals,
       buildArgs: inputs.buildArgs,
       place: { at: instruction.at, title: oneLine(instruction.text), onBuild: trigger !== null },
@@ -117,7 +136,19 @@ function lowerSteps(stage: StageOutline, start: Start, { request, warnings }: St
     };
     const unsure = usesAny(doubtful, instruction) || (outline.structure === 'doubtful' && references(instruction).length > 0);
     const believed = unsure ? createFaults() : faults;
+    // What a base's trigger does is not this file's to mend, and what is unsure is not said.
+    const found = trigger?.label == null && !unsure ? remarks : [];
+    const shell = (state.config.Shell ?? []).length > 0 ? 'chosen' : start.base === 'known' ? 'default' : 'unknown';
+    const look = { scope: scopeOf(state, outline.escape), shell, ignores: request.ignores } as const;
+    found.push(...(createFaults().collect(instruction.at, () => rules.look(instruction, look)) ?? []));
     const step = believed.collect(instruction.at, () => labelled(trigger?.label ?? null, () => lowerInstruction(lowering, instruction)));
+    found.push(
+      ...unsetRemarks(instruction, unset, {
+        known: state.values.keys(),
+        globals: outline.globals.declared,
+        warnings: warnings.slice(warned),
+      }),
+    );
     if (step !== null) steps.push(step);
     else if (doubtful !== 'all') doubtful = new Set([...doubtful, ...declaredNames(instruction, outline.escape)]);
   };
@@ -127,7 +158,7 @@ function lowerSteps(stage: StageOutline, start: Start, { request, warnings }: St
     lower(instruction, null);
   }
   if (stage.doubtfulFrom !== null) doubtful = 'all';
-  return { steps, needs: [...needs].sort((a, b) => a - b), doubtful };
+  return { steps, needs: [...needs].sort((a, b) => a - b), doubtful, rules: rules.inherited() };
 }
 
 function usesAny(names: Doubtful, { text, heredocs }: Instruction): boolean {

@@ -5,6 +5,7 @@
 import type { ParsedDockerfile } from '../dockerfile/instruction.ts';
 import type { TsbuildError } from '../errors.ts';
 import { formatPlatform } from '../image/platform.ts';
+import { checkOptions } from './checks/check-options.ts';
 import { createFaults, type Faults, notSupported } from './faults.ts';
 import { lowerStages } from './lower-stages.ts';
 import type { BaseConfigs, BaseRequest, PlanInputs } from './plan.ts';
@@ -20,7 +21,7 @@ export function missingBases(parsed: ParsedDockerfile, inputs: PlanInputs, known
   const faults = createFaults();
   const { outline, reached } = survey(parsed, inputs, { known, faults });
   // The build ends here if there is a fault: then the rest of the file is looked at, too, as far as that goes without bases.
-  if (faults.any()) lowerStages({ outline, reached, inputs, known, faults });
+  if (faults.any()) lowerStages({ outline, reached, inputs, known, faults, ignores: null });
   faults.throwIfAny();
   return reached.missing;
 }
@@ -34,7 +35,7 @@ export function knownFaults(parsed: ParsedDockerfile, inputs: PlanInputs): reado
   for (const error of parsed.errors) faults.add(error);
   const known: BaseConfigs = new Map();
   const { outline, reached } = survey(parsed, inputs, { known, faults });
-  lowerStages({ outline, reached, inputs, known, faults });
+  lowerStages({ outline, reached, inputs, known, faults, ignores: null });
   return faults.all();
 }
 
@@ -44,6 +45,7 @@ export function survey(
   inputs: PlanInputs,
   { known, faults }: { readonly known: BaseConfigs; readonly faults: Faults },
 ): { readonly outline: Outline; readonly reached: Reach } {
+  faults.collect(undefined, () => checkOptions(parsed, inputs));
   const outline = outlineOf(parsed, inputs, faults);
   checkStages(outline, faults);
   const reached = reach(outline, known, faults);

@@ -17,7 +17,7 @@ import { unusedContexts } from './unused-contexts.ts';
 export function planBuild(parsed: ParsedDockerfile, inputs: PlanInputs, known: BaseConfigs): BuildPlan {
   const faults = createFaults();
   const { outline, reached } = survey(parsed, inputs, { known, faults });
-  const { stages, warnings } = lowerStages({ outline, reached, inputs, known, faults });
+  const { stages, warnings } = lowerStages({ outline, reached, inputs, known, faults, ignores: null });
   faults.throwIfAny();
   if (reached.missing.length > 0) throw new Error(`missingBases has to be empty first: ${reached.missing.map(baseKey).join(', ')}`);
   const target = stages.find(({ index }) => index === outline.target);

@@ -71,7 +71,7 @@ export function jsonReporter(options: ReportOptions, world: ReportWorld): Report
         return;
       }
       case 'warning':
-        log.warn({ event: 'warning', ...(event.at === undefined ? {} : place(event.at)) }, event.message);
+        log.warn({ event: 'warning', ...ruleOf(event), ...(event.at === undefined ? {} : place(event.at)) }, event.message);
         return;
       case 'waiting':
         log.info({ event: 'waiting' }, event.message);
@@ -110,6 +110,10 @@ export function jsonReporter(options: ReportOptions, world: ReportWorld): Report
     },
     close: () => undefined,
   };
+}
+
+function ruleOf({ rule, url }: Extract<BuildEvent, { type: 'warning' }>): { readonly rule?: string; readonly url?: string } {
+  return { ...(rule === undefined ? {} : { rule }), ...(url === undefined ? {} : { url }) };
 }
 
 function place(at: SourceRange): { readonly file: string; readonly line: number; readonly endLine: number } {

@@ -17,7 +17,7 @@ export type Note = Extract<BuildEvent, { readonly type: 'warning' | 'waiting' | 
 export function noteLine(event: Note, paint: ReturnType<typeof palette>): SaidLine {
   switch (event.type) {
     case 'warning':
-      return { level: 'warn', line: `${paint.yellow('warning:')} ${withoutControls(event.message)}${placeText(event.at)}` };
+      return { level: 'warn', line: `${paint.yellow('warning:')} ${withoutControls(event.message)}${sourceText(event)}` };
     case 'waiting':
       return { level: 'info', line: `${withoutControls(event.message)} ...` };
     case 'debug':
@@ -27,6 +27,12 @@ export function noteLine(event: Note, paint: ReturnType<typeof palette>): SaidLi
     case 'published':
       return { level: 'debug', line: `published ${event.where} ${event.digest}` };
   }
+}
+
+/** `(Rule) Dockerfile:3` for a finding of a check, so that the name to skip it by stands out; else the place alone. */
+function sourceText({ rule, at }: Extract<Note, { type: 'warning' }>): string {
+  if (rule === undefined) return placeText(at);
+  return ` (${rule})${at === undefined ? '' : ` ${withoutControls(at.file)}:${at.startLine}`}`;
 }
 
 export interface OutcomeContext {

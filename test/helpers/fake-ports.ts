@@ -197,6 +197,7 @@ export function fakeWorld(options: FakeOptions): FakeWorld {
         return {
           tree: memoryTree(options.context ?? {}),
           hiddenBy: () => null,
+          ignores: () => false,
           async [Symbol.asyncDispose]() {
             log.push('dispose context');
           },

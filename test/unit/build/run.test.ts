@@ -184,13 +184,13 @@ describe('mounts', () => {
   });
 
   test.each([
-    ['the build context', 'type=bind,source=nothing,target=/m'],
-    ['stage 0', 'type=bind,from=one,source=nothing,target=/m'],
+    ['the context', 'type=bind,source=nothing,target=/m'],
+    ['stage one', 'type=bind,from=one,source=nothing,target=/m'],
   ])('a source that is not in %s is COPY_SOURCE_NOT_FOUND', async (where, mount) => {
     const world = fakeWorld({ dockerfile: `FROM scratch AS one\nENV A=1\nFROM scratch\nRUN --mount=${mount} x\n` });
     await expect(world.build()).rejects.toMatchObject({
       code: 'COPY_SOURCE_NOT_FOUND',
-      message: `the mount's source "/nothing" is not in ${where}`,
+      message: `the mount's source "nothing" is not in ${where}`,
       at: { startLine: 4 },
     });
   });
@@ -243,7 +243,8 @@ describe('mounts', () => {
 
   test('caches opened before a mount that fails are given back', async () => {
     const world = fakeWorld({
-      dockerfile: 'FROM scratch\nRUN --mount=type=cache,target=/c --mount=type=bind,source=nothing,target=/m x\n',
+      dockerfile:
+        'FROM scratch AS one\nENV A=1\nFROM scratch\nRUN --mount=type=cache,target=/c --mount=type=bind,from=one,source=nothing,target=/m x\n',
     });
     await expect(world.build()).rejects.toMatchObject({ code: 'COPY_SOURCE_NOT_FOUND' });
     expect(world.log.filter((line) => line.includes('cache'))).toEqual(['open cache /c', 'close cache /c']);

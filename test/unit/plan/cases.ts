@@ -2,13 +2,14 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { ParsedDockerfile } from '../../../src/dockerfile/instruction.ts';
 import { readDockerfile } from '../../../src/dockerfile/parse.ts';
 import { TsbuildErrors } from '../../../src/errors.ts';
 import type { ImageConfig } from '../../../src/image/image.ts';
 import { type Platform, parsePlatform } from '../../../src/image/platform.ts';
 import { contextKey } from '../../../src/plan/named-contexts.ts';
 import { knownFaults, missingBases } from '../../../src/plan/outline.ts';
-import { type BaseRequest, type BuildPlan, baseKey, type NamedContext, type PlanInputs } from '../../../src/plan/plan.ts';
+import { type BaseConfigs, type BaseRequest, type BuildPlan, baseKey, type NamedContext, type PlanInputs } from '../../../src/plan/plan.ts';
 import { planBuild } from '../../../src/plan/plan-build.ts';
 import { fixtureNames } from '../../helpers/fixture-folders.ts';
 
@@ -37,13 +38,25 @@ export interface Case {
   readonly folder: string;
 }
 
-export function casesOf(kind: 'plans' | 'plan-errors'): readonly Case[] {
+export function casesOf(kind: 'plans' | 'plan-errors' | 'checks'): readonly Case[] {
   const root = join(FIXTURES, kind);
   return fixtureNames(kind).map((name) => ({ name, folder: join(root, name) }));
 }
 
 /** Throws what parsing and planning throw. */
-export function planCase({ folder }: Case): BuildPlan {
+export function planCase(one: Case): BuildPlan {
+  const { parsed, inputs, known } = partsOf(one);
+  return planBuild(parsed, inputs, known);
+}
+
+interface Parts {
+  readonly parsed: ParsedDockerfile;
+  readonly inputs: PlanInputs;
+  readonly known: BaseConfigs;
+}
+
+/** What the planner works on, with the configs of all bases. Throws as `planCase`. */
+export function partsOf({ folder }: Case): Parts {
   const options = readJson<Arguments>(join(folder, 'args.json')) ?? {};
   const bases = readJson<Bases>(join(folder, 'bases.json')) ?? {};
   const inputs = inputsOf(options);
@@ -53,7 +66,7 @@ export function planCase({ folder }: Case): BuildPlan {
   const known = new Map<string, ImageConfig>();
   for (;;) {
     const missing = missingBases(parsed, inputs, known);
-    if (missing.length === 0) return planBuild(parsed, inputs, known);
+    if (missing.length === 0) return { parsed, inputs, known };
     for (const request of missing) known.set(baseKey(request), configOf(request, bases));
   }
 }
