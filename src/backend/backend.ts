@@ -56,7 +56,9 @@ export interface RunSpec {
   output(chunk: Uint8Array): void;
 }
 
-export type ExitStatus = { readonly kind: 'code'; readonly code: number } | { readonly kind: 'signal'; readonly signal: string };
+export type ExitStatus =
+  /** `hint`: what the sandbox knows about the failure of such a command. */
+  { readonly kind: 'code'; readonly code: number; readonly hint?: string } | { readonly kind: 'signal'; readonly signal: string };
 
 export interface Rootfs extends AsyncDisposable {
   /** Lays a finished layer on top of everything so far. */

@@ -1,5 +1,5 @@
 /** One RUN: its rootfs brought up to date, its user, environment and mounts resolved, its command run. */
-import type { Rootfs, RunMount } from '../backend/backend.ts';
+import type { ExitStatus, Rootfs, RunMount } from '../backend/backend.ts';
 import { resolveUser } from '../copy/users.ts';
 import { TsbuildError } from '../errors.ts';
 import type { FileTree } from '../layer/tree.ts';
@@ -32,11 +32,7 @@ export async function executeRunStep(
     signal,
   );
   if (status.kind === 'code' && status.code === 0) return;
-  throw runFailed(
-    step,
-    status.kind === 'code' ? `exit code ${status.code}` : `killed by ${status.signal}`,
-    status.kind === 'code' ? status.code : null,
-  );
+  throw runFailed(step, status);
 }
 
 /** A secret replaces a variable of its name: what a program sees of two equal names is anybody's guess. */
@@ -57,10 +53,12 @@ function scriptMounts(step: RunStep): RunMount[] {
   }));
 }
 
-function runFailed(step: RunStep, how: string, code: number | null): TsbuildError {
+function runFailed(step: RunStep, status: ExitStatus): TsbuildError {
   const command = step.argv.join(' ').replaceAll('\n', ' ⏎ ');
   const shown = command.length > 200 ? `${command.slice(0, 200)}...` : command;
-  return new TsbuildError('RUN_FAILED', `the command "${shown}" failed: ${how}`, { hint: hintFor(code, how) });
+  const how = status.kind === 'code' ? `exit code ${status.code}` : `killed by ${status.signal}`;
+  const hint = status.kind === 'code' ? (status.hint ?? hintFor(status.code, how)) : hintFor(null, how);
+  return new TsbuildError('RUN_FAILED', `the command "${shown}" failed: ${how}`, { hint });
 }
 
 function hintFor(code: number | null, how: string): string | undefined {

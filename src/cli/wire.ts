@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism, constants, homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Backend } from '../backend/backend.ts';
-import { probeNamespaces } from '../backend/namespaces/probe.ts';
+import { type NamespacesProbe, probeNamespaces } from '../backend/namespaces/probe.ts';
 import { overlayStyle } from '../backend/namespaces/process-status.ts';
 import { reexecInUserNamespace } from '../backend/namespaces/userns.ts';
 import type { ImageSource } from '../base-image/image-source.ts';
@@ -25,6 +25,7 @@ import { TsbuildError } from '../errors.ts';
 import { isLayoutReference } from '../image/layout-reference.ts';
 import { hostPlatform } from '../image/platform.ts';
 import { parseReference } from '../image/reference.ts';
+import { deviceMarks } from '../layer/device-marks.ts';
 import { checkDigestFiles, writeDigestFiles } from '../output/digest-files.ts';
 import { digestSink } from '../output/digest-sink.ts';
 import { dockerTarSink } from '../output/docker-tar-sink.ts';
@@ -35,6 +36,7 @@ import { createRegistryClient } from '../registry/create-client.ts';
 import { dockerConfigFiles, dockerCredentials } from '../registry/credentials.ts';
 import type { RegistryClient } from '../registry/registry-client.ts';
 import { openCacheFolder } from '../unpacked/cache-folder.ts';
+import { deviceKey } from '../unpacked/device-key.ts';
 import { folderLibrary } from '../unpacked/folder-library.ts';
 import { openWorkFolder } from '../unpacked/work-folder.ts';
 import type { BuildOptions, OutputOptions, SecretOption } from './options.ts';
@@ -58,6 +60,9 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
   const folders = openCacheFolder(cacheFolder);
   await using work = await openWorkFolder(folders.work, (message) => report({ type: 'warning', message }));
   const store = diskStore(cacheFolder, work.path);
+  const style = overlayStyle();
+  // Root makes device nodes itself.
+  const devices = style === 'user' ? deviceMarks(deviceKey(folders.layers, work.path)) : undefined;
   const client = registryClient(options, report);
   try {
     const ports: Ports = {
@@ -68,8 +73,8 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
       }),
       namedContexts: folderContexts(options),
       images: imageSource({ registry: tellResolving(registrySource({ client, store }), { report }), layout: ociLayoutSource() }),
-      backend: once(() => chooseBackend(join(work.path, 'rootfs'), context.initPath)),
-      layers: folderLibrary({ cacheFolder, workFolder: work.path, store, style: overlayStyle(), owners: isRoot() ? 'apply' : 'skip' }),
+      backend: once(() => chooseBackend({ workFolder: join(work.path, 'rootfs'), initPath: context.initPath, devices })),
+      layers: folderLibrary({ cacheFolder, workFolder: work.path, store, style, owners: isRoot() ? 'apply' : 'skip', devices }),
       cacheMounts: folderCacheMounts(folders.mounts),
       secret: secretReader(options.execution.secrets, process.env),
       download: (url, own) => download(url, { folder: work.path, signal: own }),
@@ -127,8 +132,8 @@ function requestOf({ source, image, execution }: BuildOptions): BuildRequest {
   };
 }
 
-async function chooseBackend(workFolder: string, initPath: string): Promise<Backend> {
-  const probe = await probeNamespaces({ workFolder, initPath });
+async function chooseBackend(place: NamespacesProbe): Promise<Backend> {
+  const probe = await probeNamespaces(place);
   if (probe.works) return probe.backend();
   throw new TsbuildError('BACKEND_UNAVAILABLE', `RUN cannot be executed here: ${probe.why}`, { hint: probe.hint });
 }

@@ -6,6 +6,7 @@ import { chmodSync, lchownSync } from 'node:fs';
 import type { ByteString } from '../bytes/byte-path.ts';
 import { setMtime } from '../sys/times.ts';
 import { setXattr } from '../sys/xattr.ts';
+import { DEVICE_MARK } from './device-marks.ts';
 import type { FileMeta } from './entry.ts';
 
 /** Ordinary users cannot chown; in a user namespace they can. */
@@ -23,11 +24,11 @@ export function applyMeta(path: string | Buffer, meta: FileMeta, type: 'symlink'
  * Attributes that the kernel or the file system refuses are left out, as Docker does: `trusted.*` and `security.*` in a
  * user namespace, `user.*` on symlinks, anything on a file system without xattrs. The index keeps them all, so COPY
  * --from and the image itself lose nothing. The overlay's own attributes are never set: in a layer they could redirect a
- * folder to anywhere or fake an opaque one.
+ * folder to anywhere or fake an opaque one. Nor are marks of devices, which only this machine gives.
  */
 export function applyXattrs(path: string | Buffer, xattrs: ReadonlyMap<ByteString, Uint8Array>): void {
   for (const [name, value] of xattrs) {
-    if (name.startsWith('trusted.overlay.') || name.startsWith('user.overlay.')) continue;
+    if (name.startsWith('trusted.overlay.') || name.startsWith('user.overlay.') || name === DEVICE_MARK) continue;
     try {
       setXattr(path, name, value);
     } catch (error) {

@@ -19,12 +19,14 @@ import {
   rmSync,
   symlinkSync,
   unlinkSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
 import { type BytePath, type ByteString, baseName, forFs, joinPath, parentOf, textOf } from '../bytes/byte-path.ts';
 import { TsbuildError } from '../errors.ts';
 import { makeNode } from '../sys/mknod.ts';
 import { setXattr } from '../sys/xattr.ts';
+import { DEVICE_MARK, type DeviceMarks } from './device-marks.ts';
 import type { FileMeta } from './entry.ts';
 import { followLinks } from './follow-links.ts';
 import { isWithin, memberPath, notBelow, parseMemberName } from './member-name.ts';
@@ -37,6 +39,8 @@ export interface UnpackOptions {
   /** Whose xattrs the overlay will be mounted with: 'user' is mount option `userxattr`, needed in a user namespace. */
   readonly style: 'trusted' | 'user';
   readonly owners: Owners;
+  /** How to mark what stands for a device node where none may be made; undefined: a whiteout hides its place instead. */
+  readonly devices?: DeviceMarks | undefined;
 }
 
 interface Folder {
@@ -52,9 +56,9 @@ const WHITEOUT = { type: 'char', mode: 0, major: 0, minor: 0 } as const;
  * Methods throw LAYER_PATH_ESCAPE and LAYER_INVALID for what the layer does wrong, STORE_FAILED for what the file system
  * refuses. The folder is right only after `end`; after a failure the caller removes it.
  *
- * Device nodes that this process may not make become whiteouts: nothing of a lower layer shows in their place, and the
- * index still knows them. So do hard links to files of lower layers, which differ from image to image: whoever stacks the
- * folder puts them above it.
+ * Device nodes that this process may not make become marked files, or whiteouts: nothing of a lower layer shows in their
+ * place, and the index still knows them. Whiteouts are also hard links to files of lower layers, which differ from image to
+ * image: whoever stacks the folder puts them above it.
  */
 export function createUnpacker(options: UnpackOptions): TarHandler {
   const root = options.folder;
@@ -156,8 +160,10 @@ export function createUnpacker(options: UnpackOptions): TarHandler {
       place(path, (place) => makeNode(place, { type, mode: meta.mode, major, minor }));
     } catch (error) {
       if (type === 'fifo' || codeOf(error) !== 'EPERM') throw error;
-      place(path, (place) => makeNode(place, WHITEOUT));
-      return;
+      const { devices } = options;
+      place(path, (place) => (devices === undefined ? makeNode(place, WHITEOUT) : writeFileSync(place, '', { flag: 'wx', mode: 0o600 })));
+      if (devices === undefined) return;
+      setXattr(host(path), DEVICE_MARK, devices.write({ type, major, minor }));
     }
     applyMeta(host(path), meta, 'other', options.owners);
   }

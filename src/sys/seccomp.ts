@@ -16,20 +16,41 @@ const INSTRUCTION_BYTES = 8;
 const SECCOMP_SET_MODE_FILTER = 1;
 /** Without it some processors run everything under the filter slower, against attacks that do not concern a RUN. Since 4.17. */
 const SECCOMP_FILTER_FLAG_SPEC_ALLOW = 4;
-const { EINVAL, ENOSYS } = constants.errno;
+/** Since 5.0. */
+const SECCOMP_FILTER_FLAG_NEW_LISTENER = 8;
+/** Only a deadly signal ends the wait for an answer, so that no question is asked twice. Since 5.19. */
+const SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV = 32;
+const { EBUSY, EINVAL, ENOSYS } = constants.errno;
 
 /** Needs CAP_SYS_ADMIN (no_new_privs stays off). 'unsupported': this kernel has no seccomp. */
 export function installFilter(program: readonly Instruction[]): 'installed' | 'unsupported' {
+  const result = install(program, [SECCOMP_FILTER_FLAG_SPEC_ALLOW, 0]);
+  if (result === -ENOSYS || result === -EINVAL) return 'unsupported';
+  checked(result, 'seccomp');
+  return 'installed';
+}
+
+/**
+ * A filter that may answer with SECCOMP_RET_USER_NOTIF; returns the descriptor where its questions come (closed on exec). Needs
+ * CAP_SYS_ADMIN. 'unsupported': this kernel has no such filters, or this process is under one already; nothing was installed.
+ */
+export function installAskingFilter(program: readonly Instruction[]): number | 'unsupported' {
+  const asking = SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_SPEC_ALLOW;
+  const result = install(program, [asking | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, asking]);
+  if (result === -ENOSYS || result === -EINVAL || result === -EBUSY) return 'unsupported';
+  return checked(result, 'seccomp');
+}
+
+/** The first of the flags that this kernel knows. */
+function install(program: readonly Instruction[], flags: readonly number[]): number {
   const instructions = encodeFilter(program);
   // struct sock_fprog: a short, padding, a pointer.
   const header = Buffer.alloc(16);
   header.writeUInt16LE(program.length, 0);
   header.writeBigUInt64LE(addressOf(instructions), 8);
-  let result = syscallPointer('seccomp', SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, header);
-  if (result === -EINVAL) result = syscallPointer('seccomp', SECCOMP_SET_MODE_FILTER, 0, header);
-  if (result === -ENOSYS || result === -EINVAL) return 'unsupported';
-  checked(result, 'seccomp');
-  return 'installed';
+  let result = -EINVAL;
+  for (const set of flags) if (result === -EINVAL) result = syscallPointer('seccomp', SECCOMP_SET_MODE_FILTER, set, header);
+  return result;
 }
 
 /** Little-endian, as all architectures are whose call numbers are known. */

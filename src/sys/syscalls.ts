@@ -4,13 +4,25 @@
  */
 import { libcFunction } from './libc.ts';
 
-type Call = 'close_range' | 'fsconfig' | 'fsopen' | 'pivot_root' | 'seccomp' | 'setgroups' | 'setresgid' | 'setresuid';
+type Call =
+  | 'close_range'
+  | 'fsconfig'
+  | 'fsopen'
+  | 'pidfd_getfd'
+  | 'pidfd_open'
+  | 'pivot_root'
+  | 'seccomp'
+  | 'setgroups'
+  | 'setresgid'
+  | 'setresuid';
 
 /** What the kernel calls the generic table (arm64 and every later architecture). */
 const GENERIC: Readonly<Record<Call, number>> = {
   close_range: 436,
   fsconfig: 431,
   fsopen: 430,
+  pidfd_getfd: 438,
+  pidfd_open: 434,
   pivot_root: 41,
   seccomp: 277,
   setgroups: 159,
@@ -38,7 +50,12 @@ export function knowsSyscalls(): boolean {
 }
 
 /** With three numbers. The result is negative (minus the errno) where the call fails, as for all of these. */
-export function syscallNumbers(call: 'close_range' | 'setresgid' | 'setresuid', a: number, b: number, c: number): number {
+export function syscallNumbers(
+  call: 'close_range' | 'pidfd_getfd' | 'pidfd_open' | 'setresgid' | 'setresuid',
+  a: number,
+  b: number,
+  c: number,
+): number {
   return numbers(numberOf(call), a, b, c);
 }
 

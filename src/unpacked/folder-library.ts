@@ -12,6 +12,7 @@ import { type Digest, hexOf } from '../image/digest.ts';
 import type { Layer } from '../image/image.ts';
 import { compressionOf, type ImageFormat } from '../image/media-types.ts';
 import { createIndexBuilder, type IndexBuilder } from '../layer/build-index.ts';
+import type { DeviceMarks } from '../layer/device-marks.ts';
 import type { FileContent } from '../layer/entry.ts';
 import { parseIndex, serializeIndex } from '../layer/index-file.ts';
 import type { LayerIndex } from '../layer/layer-index.ts';
@@ -35,6 +36,8 @@ export interface FolderLibraryOptions {
   readonly style: 'trusted' | 'user';
   readonly store: BlobStore;
   readonly owners: Owners;
+  /** See UnpackOptions. */
+  readonly devices?: DeviceMarks | undefined;
 }
 
 export function folderLibrary(options: FolderLibraryOptions): LayerLibrary {
@@ -161,7 +164,7 @@ interface Parts {
   discard(): Promise<void>;
 }
 
-function openShelves({ cacheFolder, workFolder, style, owners }: FolderLibraryOptions) {
+function openShelves({ cacheFolder, workFolder, style, owners, devices }: FolderLibraryOptions) {
   const indexes = join(cacheFolder, 'indexes');
   const folders = join(cacheFolder, 'layers', style);
   makeFolder(indexes);
@@ -174,7 +177,7 @@ function openShelves({ cacheFolder, workFolder, style, owners }: FolderLibraryOp
     mkdirSync(folder);
     return folder;
   };
-  const unpackInto = (folder: string): TarTap => createTarReader(createUnpacker({ folder, style, owners }));
+  const unpackInto = (folder: string): TarTap => createTarReader(createUnpacker({ folder, style, owners, devices }));
 
   return {
     folderOf,

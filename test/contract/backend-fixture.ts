@@ -13,7 +13,7 @@ import { findProgram } from '../helpers/tools.ts';
 export const BUSYBOX = findProgram('busybox');
 
 const APPLETS =
-  'cat chgrp chmod chown cp dd env find grep head hostname id ln ls mkdir mkfifo mknod mount mv ps pwd readlink rm rmdir sh sleep sort stat tail tee touch tr true umount wc yes';
+  'cat chgrp chmod chown chroot cp dd env find grep head hostname id ln ls mkdir mkfifo mknod mount mv ps pwd readlink rm rmdir sh sleep sort stat tail tee touch tr true umount wc yes';
 
 /** Makes a small distribution in `folder`, which must not exist: /bin of busybox, /etc, /tmp, and users in /etc/passwd. */
 export function makeBusyboxRoot(folder: string): void {

@@ -48,6 +48,8 @@ export interface InitSpec {
   readonly env: readonly string[];
   readonly cwd: string;
   readonly user: RunUser;
+  /** 'ask': tsbuild makes the device nodes; init says `listening` where that works. */
+  readonly devices: 'kernel' | 'ask';
 }
 
 /**
@@ -55,6 +57,8 @@ export interface InitSpec {
  * all means that init itself did not come up.
  */
 export type InitReport =
+  /** Descriptor `fd` of init is the listener of its seccomp filter. It waits in a mknod(2) until it is answered there. */
+  | { readonly kind: 'listening'; readonly fd: number }
   | { readonly kind: 'executing' }
   /** The sandbox cannot be made: which call failed (in words) and how. */
   | { readonly kind: 'setup'; readonly what: string; readonly why: string; readonly code: string | null }

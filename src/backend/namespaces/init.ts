@@ -6,9 +6,10 @@
 import { fchownSync, readFileSync, writeSync } from 'node:fs';
 import { dieWithParent, limitBoundingSet, limitCapabilities, setIds } from '../../sys/credentials.ts';
 import { closeInheritedFolders, joinStderrToStdout, keepOnlyStandardStreams, resetSignals, startSession } from '../../sys/exec.ts';
+import { makeNode } from '../../sys/mknod.ts';
 import { pivotRoot, unmountDetached } from '../../sys/mount.ts';
 import { enterLoopbackNetwork, setHostname } from '../../sys/network.ts';
-import { installFilter } from '../../sys/seccomp.ts';
+import { installAskingFilter, installFilter } from '../../sys/seccomp.ts';
 import { INIT_FDS, type InitReport, type InitSpec } from './init-spec.ts';
 import { executeCommand } from './sandbox/execute-command.ts';
 import { mountOverlay } from './sandbox/mount-overlay.ts';
@@ -53,7 +54,7 @@ function prepare(spec: InitSpec): void {
   // A user that is not root may open /dev/stdout again only when the pipe is its own.
   step('hand over the output', () => fchownSync(1, spec.user.uid, spec.user.gid));
   step('limit the capability bounding set', () => limitBoundingSet(CAPABILITIES));
-  step('install the seccomp filter', filterSyscalls);
+  step('install the seccomp filter', () => filterSyscalls(spec.devices));
   step(`become user ${spec.user.uid}:${spec.user.gid}`, () => setIds(spec.user.uid, spec.user.gid, spec.user.groups));
   step('limit the capabilities', () => limitCapabilities(CAPABILITIES));
   step('tie the command to its parent', dieWithParent);
@@ -62,8 +63,16 @@ function prepare(spec: InitSpec): void {
 }
 
 /** Before the user changes, because it needs CAP_SYS_ADMIN. Capabilities hold a RUN also on kernels without seccomp. */
-function filterSyscalls(): void {
-  const filter = seccompFilter(process.arch);
+function filterSyscalls(devices: InitSpec['devices']): void {
+  const asking = devices === 'ask' ? seccompFilter(process.arch, 'ask') : undefined;
+  const fd = asking === undefined ? 'unsupported' : installAskingFilter(asking);
+  if (fd !== 'unsupported') {
+    report({ kind: 'listening', fd });
+    // Answered once tsbuild has the descriptor, which ends with execve(2). Nothing is made.
+    makeNode('/', { type: 'char', mode: 0, major: 1, minor: 3 });
+    return;
+  }
+  const filter = seccompFilter(process.arch, 'kernel');
   if (filter !== undefined) installFilter(filter);
 }
 

@@ -6,9 +6,11 @@ import { execFile } from 'node:child_process';
 import { closeSync, constants, mkdirSync, mkdtempSync, openSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { DeviceMarks } from '../../layer/device-marks.ts';
 import { makeFolder } from '../../sys/make-folder.ts';
 import { tryFileSystem } from '../../sys/mount.ts';
 import { removeTree } from '../../sys/remove-tree.ts';
+import { canTakeDescriptors } from '../../sys/seccomp-listener.ts';
 import { knowsSyscalls } from '../../sys/syscalls.ts';
 import type { Probe } from '../backend.ts';
 import { namespacesBackend } from './namespaces-backend.ts';
@@ -22,6 +24,8 @@ export interface NamespacesProbe {
   readonly workFolder: string;
   /** The bundled init.ts. Absolute. */
   readonly initPath: string;
+  /** Given where the kernel makes no device nodes: how to mark what stands for them. */
+  readonly devices?: DeviceMarks | undefined;
 }
 
 interface Obstacle {
@@ -30,13 +34,18 @@ interface Obstacle {
 }
 
 /** Throws what making the work folder throws. */
-export async function probeNamespaces({ workFolder, initPath }: NamespacesProbe): Promise<Probe> {
+export async function probeNamespaces({ workFolder, initPath, devices }: NamespacesProbe): Promise<Probe> {
   const found = findPrograms(initPath);
   const obstacle =
     'why' in found ? found : ((await identityObstacle()) ?? (await namespaceObstacle(found)) ?? (await overlayObstacle(workFolder)));
   if (obstacle !== undefined) return { works: false, name: 'namespaces', ...obstacle };
   const programs = found as SandboxPrograms;
-  return { works: true, name: 'namespaces', backend: () => namespacesBackend({ programs, workFolder, style: overlayStyle() }) };
+  const help = devices === undefined ? undefined : { marks: devices, canSupervise: canTakeDescriptors() };
+  return {
+    works: true,
+    name: 'namespaces',
+    backend: () => namespacesBackend({ programs, workFolder, style: overlayStyle(), devices: help }),
+  };
 }
 
 function findPrograms(init: string): SandboxPrograms | Obstacle {

@@ -6,6 +6,7 @@
 import { mkdirSync, mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { TsbuildError } from '../../errors.ts';
+import type { DeviceMarks } from '../../layer/device-marks.ts';
 import type { LayerEntry } from '../../layer/entry.ts';
 import { removeTree } from '../../sys/remove-tree.ts';
 import type { LayerMaterial, Rootfs, RunSpec } from '../backend.ts';
@@ -23,6 +24,15 @@ export interface RootfsOptions {
   /** Exists; the rootfs makes its own folder there. Absolute, on a file system that can carry an overlay. */
   readonly workFolder: string;
   readonly style: OverlayStyle;
+  /** Given where the kernel makes no device nodes. */
+  readonly devices?: DeviceHelp | undefined;
+}
+
+export interface DeviceHelp {
+  /** How to mark what stands for them. */
+  readonly marks: DeviceMarks;
+  /** Whether commands can be helped to make new ones. */
+  readonly canSupervise: boolean;
 }
 
 /** `layers`: lowest first. */
@@ -46,7 +56,7 @@ interface GrowingRootfs extends Rootfs {
   startAhead(): void;
 }
 
-function createRootfs(home: string, { programs, style }: RootfsOptions): GrowingRootfs {
+function createRootfs(home: string, { programs, style, devices }: RootfsOptions): GrowingRootfs {
   const stack: UnpackedLayer[] = [];
   let waiting: SandboxProcess | null = null;
   let runs = 0;
@@ -78,10 +88,11 @@ function createRootfs(home: string, { programs, style }: RootfsOptions): Growing
       }
       const folder = join(home, `run${(runs += 1)}`);
       mkdirSync(folder);
-      const prepared = await prepareRun(spec, { folder, stack, style, signal });
+      const prepared = await prepareRun(spec, { folder, stack, style, devices, signal });
       const status = await takeSandbox().run(prepared.init, {
         output: spec.output,
         started: () => attempt(startAhead),
+        devices: devices?.marks,
         signal,
       });
       last = prepared.upper;
@@ -125,11 +136,12 @@ interface RunPlace {
   readonly folder: string;
   readonly stack: readonly UnpackedLayer[];
   readonly style: OverlayStyle;
+  readonly devices: DeviceHelp | undefined;
   readonly signal: AbortSignal;
 }
 
 async function prepareRun(spec: RunSpec, place: RunPlace): Promise<{ readonly init: InitSpec; readonly upper: UpperFolder }> {
-  const { folder, stack, style } = place;
+  const { folder, stack, style, devices } = place;
   try {
     const mounts = await prepareMounts(spec, place);
     const root = join(folder, 'root');
@@ -139,8 +151,19 @@ async function prepareRun(spec: RunSpec, place: RunPlace): Promise<{ readonly in
     mkdirSync(scratch);
     const { argv, env, cwd, user, network, hostname } = spec;
     return {
-      init: { root: overlay, scratch, mounts: mounts.map((mount) => mount.init), network, hostname, argv, env, cwd, user },
-      upper: { folder: upperOf(root), style, lower: tree, lowerFile, stubs },
+      init: {
+        root: overlay,
+        scratch,
+        mounts: mounts.map((mount) => mount.init),
+        network,
+        hostname,
+        argv,
+        env,
+        cwd,
+        user,
+        devices: devices?.canSupervise === true ? 'ask' : 'kernel',
+      },
+      upper: { folder: upperOf(root), style, lower: tree, lowerFile, stubs, devices: devices?.marks },
     };
   } catch (error) {
     if (error instanceof SetupError) throw setupFailed(error.what, error.message, error.code);

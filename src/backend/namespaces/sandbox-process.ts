@@ -8,8 +8,11 @@ import { closeSync, readdirSync, readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
+import type { TsbuildError } from '../../errors.ts';
+import type { DeviceMarks } from '../../layer/device-marks.ts';
 import { handOnNoDescriptors, openPipe } from '../../sys/exec.ts';
 import type { ExitStatus } from '../backend.ts';
+import { type DeviceSupervisor, superviseDevices } from './device-supervisor.ts';
 import { INIT_FDS, type InitReport, type InitSpec } from './init-spec.ts';
 import type { SandboxPrograms } from './programs.ts';
 import { executionError, setupFailed } from './run-errors.ts';
@@ -18,6 +21,8 @@ export interface SandboxRun {
   output(chunk: Uint8Array): void;
   /** The command is about to run. */
   started(): void;
+  /** For a spec whose `devices` are asked for. */
+  readonly devices: DeviceMarks | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -42,18 +47,31 @@ export function startSandbox(programs: SandboxPrograms, folder: string): Sandbox
   input.on('error', ignore);
 
   return {
-    async run(spec, { output: onOutput, started, signal }) {
+    async run(spec, { output: onOutput, started, devices, signal }) {
       const abort = (): void => killTree(child);
+      let supervisor: DeviceSupervisor | undefined;
+      let unsupervised: TsbuildError | undefined;
+      const listen = (fd: number): void => {
+        try {
+          supervisor = superviseDevices(firstProcess(child), fd, asked(devices));
+        } catch (error) {
+          const { message, code } = error as NodeJS.ErrnoException;
+          unsupervised = setupFailed('watch for device nodes', message, code ?? null);
+          abort();
+        }
+      };
       signal.addEventListener('abort', abort, { once: true });
       try {
         if (signal.aborted) abort();
         output.on('data', onOutput);
-        reports.onExecuting(started);
+        reports.listen({ executing: started, listening: listen });
         input.end(JSON.stringify(spec));
         const [status, said] = await Promise.all([exit, messages, outputEnded, reports.ended]);
         signal.throwIfAborted();
-        return outcome(status, reports.all(), said);
+        if (unsupervised !== undefined) throw unsupervised;
+        return withHint(outcome(status, reports.all(), said), { spec, devices, supervised: supervisor !== undefined });
       } finally {
+        supervisor?.stop();
         signal.removeEventListener('abort', abort);
       }
     },
@@ -125,6 +143,21 @@ function outcome(status: ExitStatus, reports: readonly InitReport[], said: strin
   throw setupFailed('start the sandbox', `${said.trim() === '' ? 'no message' : said.trim()} (${how})`, null);
 }
 
+interface Circumstances {
+  readonly spec: InitSpec;
+  readonly devices: DeviceMarks | undefined;
+  readonly supervised: boolean;
+}
+
+/** The kernel gives no reason beyond "operation not permitted". */
+function withHint(status: ExitStatus, { spec, devices, supervised }: Circumstances): ExitStatus {
+  if (status.kind !== 'code' || status.code === 0 || devices === undefined || supervised) return status;
+  return /\bmknod\b/.test(spec.argv.join(' ')) ? { ...status, hint: NO_DEVICES } : status;
+}
+
+const NO_DEVICES =
+  'an ordinary user can make device nodes only since Linux 5.6, and in a container only where its seccomp profile allows pidfd_getfd: build as root otherwise';
+
 /**
  * unshare ends by the signal that ended its child, but up to util-linux 2.39 it fails to do so for SIGKILL, which is what
  * the kernel sends when memory runs out; it says this then, and exits with 1. No language: its environment is empty.
@@ -157,9 +190,15 @@ function ended(socket: Socket): Promise<void> {
   return promise;
 }
 
+interface ReportListeners {
+  /** Init is about to become the command. */
+  executing(): void;
+  listening(fd: number): void;
+}
+
 interface Reports {
-  /** Calls back once, when init is about to become the command. */
-  onExecuting(listener: () => void): void;
+  /** Calls back when init says so: once each, at most. */
+  listen(listeners: ReportListeners): void;
   /** Complete after `ended`. */
   all(): readonly InitReport[];
   /** The pipe stays open as long as unshare lives, so this is no sign that the command runs. */
@@ -168,15 +207,16 @@ interface Reports {
 
 function reportsOf(stream: Readable): Reports {
   const reports: InitReport[] = [];
-  let executing: () => void = ignore;
+  let listeners: ReportListeners = { executing: ignore, listening: ignore };
   const lines = createInterface({ input: stream });
   lines.on('line', (line) => {
     const report = JSON.parse(line) as InitReport;
     reports.push(report);
-    if (report.kind === 'executing') executing();
+    if (report.kind === 'executing') listeners.executing();
+    if (report.kind === 'listening') listeners.listening(report.fd);
   });
   const ended = new Promise<void>((resolve) => void lines.once('close', resolve));
-  return { onExecuting: (listener) => void (executing = listener), all: () => reports, ended };
+  return { listen: (own) => void (listeners = own), all: () => reports, ended };
 }
 
 /**
@@ -188,6 +228,18 @@ function killTree(child: ChildProcess): void {
   const inside = childrenOf(child.pid);
   if (inside.length === 0) child.kill('SIGKILL');
   for (const pid of inside) kill(pid);
+}
+
+function asked(devices: DeviceMarks | undefined): DeviceMarks {
+  if (devices === undefined) throw new Error('nobody asked for device nodes');
+  return devices;
+}
+
+/** Pid 1 of the namespace, as it is called outside. */
+function firstProcess(child: ChildProcess): number {
+  const [pid] = child.pid === undefined ? [] : childrenOf(child.pid);
+  if (pid === undefined) throw new Error('the process that reported has no pid');
+  return pid;
 }
 
 function childrenOf(pid: number): number[] {

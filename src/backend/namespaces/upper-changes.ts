@@ -7,6 +7,7 @@ import { type BigIntStats, lstatSync, readdirSync, readlinkSync, rmdirSync } fro
 import { setImmediate } from 'node:timers/promises';
 import { type BytePath, type ByteString, bytesOf, compareBytes, forFs, joinPath, textOf } from '../../bytes/byte-path.ts';
 import { TsbuildError } from '../../errors.ts';
+import { DEVICE_MARK, type DeviceMarks, type DeviceNode } from '../../layer/device-marks.ts';
 import type { FileMeta, LayerEntry, PutEntry } from '../../layer/entry.ts';
 import type { FileTree, TreeEntry } from '../../layer/tree.ts';
 import { deviceNumbers } from '../../sys/device-numbers.ts';
@@ -24,6 +25,8 @@ export interface UpperFolder {
   /** Such a file as it lies in the folder of its layer; undefined: none of a folder. */
   lowerFile(path: BytePath): string | Buffer | undefined;
   readonly stubs: StubPlan;
+  /** How files are marked that stand for device nodes; undefined: none are. */
+  readonly devices?: DeviceMarks | undefined;
 }
 
 /** Folders are read in turns of so many, then other work of the process gets its turn. */
@@ -77,8 +80,9 @@ async function readEntry(walk: Walk, path: BytePath, parentBelow: TreeEntry | nu
   const meta = metaOf(stats, xattrs);
   if (stats.isDirectory()) return readSubfolder(walk, path, { meta, below, opaque: isOpaque(path, xattrs, walk.style) });
   refuse(path, xattrs, walk.style, 'metacopy');
-  const entry = entryOf(path, host, stats, meta);
-  if (entry?.kind === 'put' && (await isUnchanged(walk, entry, stats, below))) return;
+  const device = walk.devices?.read(stats.isFile() ? xattrs?.get(DEVICE_MARK) : undefined);
+  const entry = device === undefined ? entryOf(path, host, stats, meta) : deviceOf(path, device, stats, meta);
+  if (entry?.kind === 'put' && (await isUnchanged(walk, entry, { stats, xattrs, below }))) return;
   if (entry !== undefined) walk.found.push(entry);
   // A socket is not in layers, yet it stands in the place of what was there.
   else if (below !== undefined) walk.found.push({ kind: 'remove', path });
@@ -88,14 +92,18 @@ async function readEntry(walk: Walk, path: BytePath, parentBelow: TreeEntry | nu
  * A file that was copied up without being changed: by a chown to the owner that it has, or since it got a further name. BuildKit
  * leaves it out, too (comparing by time where the time has nanoseconds; here the content always counts).
  */
-async function isUnchanged(walk: Walk, upper: PutEntry, stats: BigIntStats, below: TreeEntry | undefined): Promise<boolean> {
-  const { path, meta, node } = upper;
+async function isUnchanged(
+  walk: Walk,
+  { path, node }: PutEntry,
+  { stats, xattrs, below }: { readonly stats: BigIntStats; readonly xattrs: Xattrs; readonly below: TreeEntry | undefined },
+): Promise<boolean> {
   if (below?.node.type !== node.type) return false;
   const host = walk.lowerFile(path);
   const lower = host === undefined ? undefined : lstatSync(host, { bigint: true, throwIfNoEntry: false });
   if (host === undefined || lower === undefined) return false;
   if (lower.mode !== stats.mode || lower.uid !== stats.uid || lower.gid !== stats.gid || lower.rdev !== stats.rdev) return false;
-  if (lower.size !== stats.size || lower.mtimeNs !== stats.mtimeNs || !equalMeta(metaOf(lower, readXattrs(host)), meta)) return false;
+  if (lower.size !== stats.size || lower.mtimeNs !== stats.mtimeNs || !equalMeta(metaOf(lower, readXattrs(host)), metaOf(stats, xattrs)))
+    return false;
   if (node.type === 'symlink') return readlinkSync(host, 'latin1') === node.target;
   return node.type !== 'file' || (await sameContent(host, hostPath(walk, path), walk.signal));
 }
@@ -147,6 +155,14 @@ function entryOf(path: BytePath, host: string | Buffer, stats: BigIntStats, meta
   if (stats.isCharacterDevice()) return { ...put, ...shared, node: { type: 'char', ...deviceNumbers(stats.rdev) } };
   if (stats.isBlockDevice()) return { ...put, ...shared, node: { type: 'block', ...deviceNumbers(stats.rdev) } };
   return undefined;
+}
+
+/** Of what stands for a device node the mark is not part of the layer, nor what was written into it. */
+function deviceOf(path: BytePath, node: DeviceNode, stats: BigIntStats, meta: FileMeta): Found {
+  const { xattrs, ...rest } = meta;
+  const kept = [...(xattrs ?? [])].filter(([name]) => name !== DEVICE_MARK);
+  const shared = stats.nlink > 1n ? { file: `${stats.dev}:${stats.ino}` } : {};
+  return { kind: 'put', path, meta: kept.length === 0 ? rest : { ...rest, xattrs: new Map(kept) }, ...shared, node };
 }
 
 /** The first name of a file is put, further ones become hard links to it. */

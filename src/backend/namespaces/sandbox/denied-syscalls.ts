@@ -80,6 +80,8 @@ export const DENIED_SYSCALLS: Readonly<Record<string, Numbers>> = {
 export const SPECIAL_SYSCALLS = {
   clone: [56, 120, 220, 120],
   clone3: [435, 435, 435, 435],
+  mknod: [133, 14, null, 14],
+  mknodat: [259, 297, 33, 324],
   socket: [41, null, 198, 281],
   unshare: [272, 310, 97, 337],
 } as const satisfies Readonly<Record<string, Numbers>>;

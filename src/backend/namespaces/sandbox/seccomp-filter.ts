@@ -3,6 +3,7 @@
  * programs that it also runs. Deny-list where Docker has an allow-list: unknown calls of newer kernels are left to the
  * capabilities. Spec: kernel Documentation/userspace-api/seccomp_filter.rst.
  */
+import { constants as fs } from 'node:fs';
 import { constants } from 'node:os';
 import type { Instruction } from '../../../sys/seccomp.ts';
 import { ABIS, type Abi, DENIED_SYSCALLS, type Numbers, SPECIAL_SYSCALLS } from './denied-syscalls.ts';
@@ -26,14 +27,17 @@ const JUMP = 0x05;
 const IF_EQUAL = 0x15;
 const IF_GREATER_OR_EQUAL = 0x35;
 const IF_ANY_BIT = 0x45;
+const AND = 0x54;
 const RETURN = 0x06;
 
 /** Offsets in `struct seccomp_data`. */
 const NUMBER = 0;
 const ARCHITECTURE = 4;
 const FIRST_ARGUMENT = 16;
+const ARGUMENT_BYTES = 8;
 
 const ALLOW = 0x7fff0000;
+const ASK = 0x7fc00000;
 const ERRNO = 0x00050000;
 const EPERM = ERRNO | constants.errno.EPERM;
 const ENOSYS = ERRNO | constants.errno.ENOSYS;
@@ -45,11 +49,14 @@ const AF_VSOCK = 40;
 /** Calls of the x32 ABI, which would have a table of their own. */
 const X32 = 0x40000000;
 
+/** 'ask': tsbuild answers for the kernel, which makes no device nodes in a user namespace. */
+export type Devices = 'kernel' | 'ask';
+
 /** undefined: nothing is known about this architecture. */
-export function seccompFilter(architecture: NodeJS.Architecture): readonly Instruction[] | undefined {
+export function seccompFilter(architecture: NodeJS.Architecture, devices: Devices): readonly Instruction[] | undefined {
   const machine = MACHINES[architecture];
   if (machine === undefined) return undefined;
-  const sections = machine.map(([, abi]) => section(abi));
+  const sections = machine.map(([, abi]) => section(abi, devices));
   const program = [load(ARCHITECTURE)];
   // Two instructions for each architecture that is still to be compared, and the refusal of any other.
   for (const [i, [arch]] of machine.entries()) {
@@ -60,10 +67,10 @@ export function seccompFilter(architecture: NodeJS.Architecture): readonly Instr
   return [...program, end(EPERM), ...sections.flat()];
 }
 
-function section(abi: Abi): Instruction[] {
+function section(abi: Abi, devices: Devices): Instruction[] {
   const column = ABIS.indexOf(abi);
   const numberOf = (numbers: Numbers): number[] => [numbers[column] ?? null].filter((number) => number !== null);
-  const { clone, clone3, socket, unshare } = SPECIAL_SYSCALLS;
+  const { clone, clone3, mknod, mknodat, socket, unshare } = SPECIAL_SYSCALLS;
   const denied = Object.values(DENIED_SYSCALLS).flatMap(numberOf);
   return [
     load(NUMBER),
@@ -74,7 +81,31 @@ function section(abi: Abi): Instruction[] {
     ...numberOf(clone).flatMap((number) => whenFirstArgument(number, IF_ANY_BIT, NEW_NAMESPACES)),
     ...numberOf(unshare).flatMap((number) => whenFirstArgument(number, IF_ANY_BIT, NEW_NAMESPACES | NEW_TIME)),
     ...numberOf(socket).flatMap((number) => whenFirstArgument(number, IF_EQUAL, AF_VSOCK)),
+    ...(devices === 'ask'
+      ? [...numberOf(mknod).flatMap((n) => askForDevices(n, 1)), ...numberOf(mknodat).flatMap((n) => askForDevices(n, 2))]
+      : []),
     end(ALLOW),
+  ];
+}
+
+/** Which call it is that the filter asks for; undefined: none. */
+export function askedCall(architecture: NodeJS.Architecture, arch: number, number: number): 'mknod' | 'mknodat' | undefined {
+  const abi = MACHINES[architecture]?.find(([own]) => own === arch)?.[1];
+  if (abi === undefined) return undefined;
+  const column = ABIS.indexOf(abi);
+  return (['mknod', 'mknodat'] as const).find((name) => SPECIAL_SYSCALLS[name][column] === number);
+}
+
+/** `mode`: the position of that argument. Fifos, sockets and files are the kernel's. */
+function askForDevices(number: number, mode: number): Instruction[] {
+  return [
+    unless(IF_EQUAL, number, 6),
+    load(FIRST_ARGUMENT + mode * ARGUMENT_BYTES),
+    { code: AND, jt: 0, jf: 0, k: fs.S_IFMT },
+    { code: IF_EQUAL, jt: 2, jf: 0, k: fs.S_IFCHR },
+    { code: IF_EQUAL, jt: 1, jf: 0, k: fs.S_IFBLK },
+    end(ALLOW),
+    end(ASK),
   ];
 }
 

@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest';
-import { seccompFilter } from '../../../../src/backend/namespaces/sandbox/seccomp-filter.ts';
+import { describe, expect, test } from 'vitest';
+import { askedCall, seccompFilter } from '../../../../src/backend/namespaces/sandbox/seccomp-filter.ts';
 import type { Instruction } from '../../../../src/sys/seccomp.ts';
 
 const X64 = 0xc000003e;
@@ -8,8 +8,8 @@ const AARCH64 = 0xc00000b7;
 const ARM = 0x40000028;
 
 /** What the kernel would answer: a small interpreter of classic BPF, which knows only what filters here may use. */
-function answer(program: readonly Instruction[], arch: number, number: number, argument = 0): string {
-  const data: Record<number, number> = { 0: number, 4: arch, 16: argument };
+function answer(program: readonly Instruction[], arch: number, number: number, ...args: number[]): string {
+  const data: Record<number, number> = { 0: number, 4: arch, 16: args[0] ?? 0, 24: args[1] ?? 0, 32: args[2] ?? 0 };
   let accumulator = 0;
   for (let at = 0; ; at += 1) {
     const instruction = program[at];
@@ -18,15 +18,16 @@ function answer(program: readonly Instruction[], arch: number, number: number, a
     const jump = (holds: boolean): void => void (at += holds ? jt : jf);
     if (code === 0x20) accumulator = data[k] ?? Number.NaN;
     else if (code === 0x05) at += k;
+    else if (code === 0x54) accumulator &= k;
     else if (code === 0x15) jump(accumulator === k);
     else if (code === 0x35) jump(accumulator >= k);
     else if (code === 0x45) jump((accumulator & k) !== 0);
-    else if (code === 0x06) return k === 0x7fff0000 ? 'allow' : `errno ${k & 0xffff}`;
+    else if (code === 0x06) return k === 0x7fff0000 ? 'allow' : k === 0x7fc00000 ? 'ask' : `errno ${k & 0xffff}`;
     else throw new Error(`unknown instruction ${code}`);
   }
 }
 
-const filter = (architecture: NodeJS.Architecture): readonly Instruction[] => seccompFilter(architecture) ?? [];
+const filter = (architecture: NodeJS.Architecture): readonly Instruction[] => seccompFilter(architecture, 'kernel') ?? [];
 const [EPERM, ENOSYS] = ['errno 1', 'errno 38'];
 
 test.each([
@@ -95,5 +96,38 @@ test('every jump of every filter stays inside it, and fits its byte', () => {
 });
 
 test('there is none for an architecture whose calls are not known', () => {
-  expect(seccompFilter('s390x')).toBeUndefined();
+  expect(seccompFilter('s390x', 'kernel')).toBeUndefined();
+});
+
+describe('for device nodes', () => {
+  const asking = (architecture: NodeJS.Architecture): readonly Instruction[] => seccompFilter(architecture, 'ask') ?? [];
+
+  test.each([
+    ['mknod of amd64', 'x64', X64, 133, [0, 0o020600]],
+    ['mknodat of amd64', 'x64', X64, 259, [0, 0, 0o060600]],
+    ['mknod of a 32-bit program', 'x64', I386, 14, [0, 0o060600]],
+    ['mknodat of a 32-bit program', 'x64', I386, 297, [0, 0, 0o020600]],
+    ['mknodat of arm64', 'arm64', AARCH64, 33, [0, 0, 0o020600]],
+    ['mknodat of a 32-bit program there', 'arm64', ARM, 324, [0, 0, 0o020600]],
+  ] as const)('asks about %s', (_, architecture, arch, number, args) => {
+    expect(answer(asking(architecture), arch, number, ...args)).toBe('ask');
+    expect(answer(filter(architecture), arch, number, ...args)).toBe('allow');
+    expect(askedCall(architecture, arch, number)).toMatch(/^mknod(at)?$/);
+  });
+
+  test.each([
+    ['a fifo', 133, [0, 0o010600]],
+    ['a socket', 133, [0, 0o140600]],
+    ['a file', 133, [0, 0o600]],
+    ['a folder, which no mknod makes', 259, [0, 0, 0o040600]],
+    ['another call with the same arguments', 0, [0, 0o020600, 0o020600]],
+  ] as const)('does not ask about %s', (_, number, args) => {
+    expect(answer(asking('x64'), X64, number, ...args)).toBe('allow');
+  });
+
+  test('denies what it denies otherwise', () => {
+    expect(answer(asking('x64'), X64, 165, 0, 0o020600)).toBe(EPERM);
+    expect(answer(asking('x64'), AARCH64, 33, 0, 0, 0o020600)).toBe(EPERM);
+    expect(askedCall('x64', AARCH64, 33)).toBeUndefined();
+  });
 });

@@ -1,0 +1,179 @@
+/**
+ * What mknod(2) of a device does for a process in the sandbox of an ordinary user: an empty, marked file appears in the
+ * rootfs, which the layer has as the device (layer/device-marks.ts). Only for who might make it if the kernel allowed any:
+ * all else is left to the kernel, which refuses it.
+ *
+ * The caller is hostile. Its path is read once, and every step of the way is opened without following anything, from its own
+ * root, inside its own mounts; the file is made in the rootfs's file system or its /dev and nowhere else, and changed only
+ * by its descriptor.
+ */
+import { closeSync, constants, fchmodSync, fchownSync, fstatSync, openSync, readFileSync, readlinkSync, readSync } from 'node:fs';
+import { constants as os } from 'node:os';
+import { type ByteString, forFs } from '../../bytes/byte-path.ts';
+import { DEVICE_MARK, type DeviceMarks, type DeviceNode } from '../../layer/device-marks.ts';
+import { deviceNumbers } from '../../sys/device-numbers.ts';
+import { systemError } from '../../sys/libc.ts';
+import type { Answer, Notification } from '../../sys/seccomp-listener.ts';
+import { setXattrOf } from '../../sys/xattr.ts';
+import { askedCall } from './sandbox/seccomp-filter.ts';
+
+export interface DevicePlace {
+  /** st_dev of the rootfs. */
+  readonly rootfs: number;
+  /** st_dev of its /dev, which ends with the command: what is made there needs no mark. */
+  readonly memory: number;
+  readonly marks: DeviceMarks;
+  /** Whether the caller still waits, so that its pid is no other's yet. */
+  isWaiting(): boolean;
+}
+
+/** The same number on every architecture that Node runs on; Node's constants lack it. */
+const O_PATH = 0o10000000;
+const AT_FDCWD = -100;
+const S_ISGID = 0o2000;
+const PATH_MAX = 4096;
+const MAX_SYMLINKS = 40;
+/** CAP_MKNOD and CAP_DAC_OVERRIDE: without the second the kernel would have to ask more. */
+const NEEDED = (1n << 27n) | (1n << 1n);
+
+export function makeDevice(question: Notification, place: DevicePlace): Answer {
+  const opened: number[] = [];
+  const open = (path: string | Buffer, flags: number): number => {
+    const fd = openSync(path, flags, 0);
+    opened.push(fd);
+    return fd;
+  };
+  try {
+    return make(question, place, open);
+  } catch (error) {
+    const { errno, code } = error as NodeJS.ErrnoException;
+    if (errno === undefined || code === undefined) throw error;
+    return -Math.abs(errno);
+  } finally {
+    for (const fd of opened) closeSync(fd);
+  }
+}
+
+type Open = (path: string | Buffer, flags: number) => number;
+
+function make(question: Notification, place: DevicePlace, open: Open): Answer {
+  const call = callOf(question);
+  if (call === undefined) return 'continue';
+  const { pid } = question;
+  const caller = callerOf(pid);
+  const path = readPath(open(`/proc/${pid}/mem`, constants.O_RDONLY), call.pathAt);
+  const folder = constants.O_DIRECTORY | O_PATH;
+  const root = open(`/proc/${pid}/root`, folder);
+  const from = call.folder === AT_FDCWD ? 'cwd' : `fd/${call.folder}`;
+  const start = path.startsWith('/') ? root : open(`/proc/${pid}/${from}`, folder);
+  // From here on what was opened is the caller's.
+  if (!place.isWaiting()) return -os.errno.ESRCH;
+  if ((caller.capabilities & NEEDED) !== NEEDED) return 'continue';
+  const { parent, name } = walk({ root, start, path }, open);
+  const above = fstatSync(parent);
+  if (above.dev !== place.rootfs && above.dev !== place.memory) return 'continue';
+  const file = open(
+    forFs(`/proc/self/fd/${parent}/${name}`),
+    constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
+  );
+  if (above.dev === place.rootfs) setXattrOf(file, DEVICE_MARK, place.marks.write(call.node));
+  fchownSync(file, caller.uid, (above.mode & S_ISGID) === 0 ? caller.gid : above.gid);
+  fchmodSync(file, call.mode & ~caller.umask);
+  return 0;
+}
+
+interface Call {
+  /** AT_FDCWD or a descriptor of the caller. */
+  readonly folder: number;
+  readonly pathAt: bigint;
+  readonly mode: number;
+  readonly node: DeviceNode;
+}
+
+/** undefined: not what the filter asks for, or a whiteout, which no overlay takes. */
+function callOf({ arch, number, arguments: [first, second, third, fourth] }: Notification): Call | undefined {
+  const name = askedCall(process.arch, arch, number);
+  if (name === undefined || first === undefined || second === undefined || third === undefined || fourth === undefined) return undefined;
+  const [pathAt, fullMode, device] = name === 'mknod' ? [first, second, third] : [second, third, fourth];
+  const mode = Number(BigInt.asUintN(16, fullMode));
+  const { major, minor } = deviceNumbers(BigInt.asUintN(32, device));
+  if (major === 0 && minor === 0) return undefined;
+  return {
+    folder: name === 'mknod' ? AT_FDCWD : Number(BigInt.asIntN(32, first)),
+    pathAt,
+    mode: mode & 0o7777,
+    node: { type: (mode & constants.S_IFMT) === constants.S_IFBLK ? 'block' : 'char', major, minor },
+  };
+}
+
+interface Caller {
+  readonly uid: number;
+  readonly gid: number;
+  readonly umask: number;
+  readonly capabilities: bigint;
+}
+
+/** The ids are the fourth ones of each line: those for files. Format: proc_pid_status(5). */
+function callerOf(pid: number): Caller {
+  const text = readFileSync(`/proc/${pid}/status`, 'latin1');
+  const field = (name: string): string[] => (new RegExp(`^${name}:\\s*(.*)$`, 'm').exec(text)?.[1] ?? '').trim().split(/\s+/);
+  return {
+    uid: Number(field('Uid')[3]),
+    gid: Number(field('Gid')[3]),
+    umask: Number.parseInt(field('Umask')[0] ?? '', 8),
+    capabilities: BigInt(`0x${field('CapEff')[0]}`),
+  };
+}
+
+function readPath(memory: number, at: bigint): ByteString {
+  // The kernel's half of the addresses.
+  if (at >= 1n << 62n) throw systemError(os.errno.EFAULT, 'mknod');
+  const bytes = Buffer.alloc(PATH_MAX);
+  let length = 0;
+  // Only to the end of a page at a time: the next one may not be there.
+  while (length < PATH_MAX) {
+    const from = at + BigInt(length);
+    const count = readSync(memory, bytes, length, Math.min(PATH_MAX - length, PATH_MAX - Number(from % BigInt(PATH_MAX))), from);
+    const end = bytes.subarray(0, length + count).indexOf(0, length);
+    if (end >= 0) return bytes.toString('latin1', 0, end);
+    if (count === 0) throw systemError(os.errno.EFAULT, 'mknod');
+    length += count;
+  }
+  throw systemError(os.errno.ENAMETOOLONG, 'mknod');
+}
+
+interface Way {
+  readonly root: number;
+  readonly start: number;
+  readonly path: ByteString;
+}
+
+/** The folder where the node is to be, and its name there. Symlinks are read, not followed; `..` stops at the root. */
+function walk({ root, start, path }: Way, open: Open): { readonly parent: number; readonly name: ByteString } {
+  const top = fstatSync(root, { bigint: true });
+  const rest = path.split('/').filter((part) => part !== '' && part !== '.');
+  const name = rest.pop();
+  // A path that ends like a folder's names nothing that could be made.
+  if (name === undefined || name === '..' || /\/\.?$/.test(path))
+    throw systemError(path === '' ? os.errno.ENOENT : os.errno.EEXIST, 'mknod');
+  let at = path.startsWith('/') ? root : start;
+  let symlinks = 0;
+  for (let part = rest.shift(); part !== undefined; part = rest.shift()) {
+    if (part === '..') {
+      const here = fstatSync(at, { bigint: true });
+      if (here.dev !== top.dev || here.ino !== top.ino) at = open(`/proc/self/fd/${at}/..`, O_PATH | constants.O_DIRECTORY);
+      continue;
+    }
+    const child = forFs(`/proc/self/fd/${at}/${part}`);
+    const found = open(child, O_PATH | constants.O_NOFOLLOW);
+    const stats = fstatSync(found);
+    if (stats.isSymbolicLink()) {
+      if ((symlinks += 1) > MAX_SYMLINKS) throw systemError(os.errno.ELOOP, 'mknod');
+      const target = readlinkSync(child, { encoding: 'latin1' });
+      rest.unshift(...target.split('/').filter((one) => one !== '' && one !== '.'));
+      if (target.startsWith('/')) at = root;
+    } else if (stats.isDirectory()) at = found;
+    else throw systemError(os.errno.ENOTDIR, 'mknod');
+  }
+  return { parent: at, name };
+}
