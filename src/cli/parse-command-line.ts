@@ -3,6 +3,7 @@
  * Dockerfile and secret files are there. Names and meanings of flags are Kaniko's where Kaniko has them.
  */
 import { isAbsolute, posix, resolve } from 'node:path';
+import { readDockerfile } from '../dockerfile/parse.ts';
 import { parsePlatform } from '../image/platform.ts';
 import { formatReference, parseReference, withDefaultTag } from '../image/reference.ts';
 import { UNSUPPORTED_KANIKO_VARIABLES } from './kaniko-flags.ts';
@@ -15,13 +16,14 @@ import type {
   RegistryOptions,
   ResultFileOptions,
   SecretOption,
+  SourceOptions,
 } from './options.ts';
 import { parseBuildContext } from './parse-build-context.ts';
 import { parseSecret } from './parse-secret.ts';
 import { collectProblems, type Problems } from './problems.ts';
 import { type GivenFlags, readFlags } from './read-flags.ts';
 import { resolveReport } from './resolve-report.ts';
-import { resolveSource } from './resolve-source.ts';
+import { readDockerfile as dockerfileBytes, resolveSource } from './resolve-source.ts';
 
 /** What a command line means depends on where it is typed. */
 export interface CommandLineWorld {
@@ -72,9 +74,15 @@ export function parseCommandLine(argv: readonly string[], world: CommandLineWorl
       problems,
     ),
   };
+  if (problems.any() && source !== undefined) problems.attempt('the Dockerfile', () => addFaults(source, problems));
   problems.throwIfAny();
   if (source === undefined) throw new Error('the source is missing although nothing is wrong with the command line');
   return { asks: 'build', options: freeze({ source, ...parts }) };
+}
+
+/** Both rounds in one: what the line does not change is told of the file, too. */
+function addFaults(source: SourceOptions, problems: Problems): void {
+  for (const error of readDockerfile(dockerfileBytes(source), source.dockerfileLabel).errors) problems.found(error);
 }
 
 function imageOptions(flags: GivenFlags, world: CommandLineWorld, problems: Problems): ImageOptions {

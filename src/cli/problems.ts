@@ -3,6 +3,9 @@ import { type ErrorCode, TsbuildError, TsbuildErrors } from '../errors.ts';
 
 export interface Problems {
   add(code: ErrorCode, message: string, hint: string): void;
+  /** One that says all itself. */
+  found(error: TsbuildError): void;
+  any(): boolean;
   /** A fault of code USAGE. */
   usage(message: string, hint: string): void;
   /** Runs `work`; a TsbuildError of it becomes a problem with `prefix` before its message, and the result undefined. */
@@ -18,6 +21,8 @@ export function collectProblems(): Problems {
   };
   return {
     add,
+    found: (error) => found.push(error),
+    any: () => found.length > 0,
     usage: (message, hint) => add('USAGE', message, hint),
     attempt(prefix, work) {
       try {

@@ -85,7 +85,7 @@ function tellUsageError(error: unknown, world: CommandWorld): ExitKind {
     { progress: undefined, logFormat: undefined, verbosity: undefined, logTimestamp: false, env: world.env, stderr: world.stderr },
     collectProblems(),
   );
-  world.report.write(`${formatError(error, { color, verbosity, readSource: () => null })}\n`);
+  world.report.write(`${formatError(error, { color, verbosity, readSource: world.report.readSource })}\n`);
   return error instanceof TsbuildError ? 'usage' : 'failed';
 }
 

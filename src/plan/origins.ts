@@ -3,7 +3,7 @@
  * (--build-context replaces the stages of its names), and variables are not expanded. Reference: BuildKit dockerfile2llb, toCommand and detectRunMount.
  */
 import type { Platform } from '../image/platform.ts';
-import { nearest } from '../words/nearest.ts';
+import { nearestTypo } from '../words/nearest.ts';
 import { semanticError } from './faults.ts';
 import { findContext } from './named-contexts.ts';
 import type { Origin, PlanInputs } from './plan.ts';
@@ -72,7 +72,7 @@ export function resolveOrigin(from: string, option: FromOption, context: OriginC
 /** The stage above that `from`, which names an image, was perhaps meant to be: names with `/`, `:` or `.` are images' alone. */
 export function meantStage(from: string, { stages, index, platform, contexts }: OriginContext): string | undefined {
   if (/[/:.@]/.test(from) || findContext(from, platform, contexts) !== null) return undefined;
-  return nearest(
+  return nearestTypo(
     from,
     stages.slice(0, index).flatMap(({ name }) => name ?? []),
   );

@@ -28,11 +28,15 @@ export interface ErrorTextOptions {
   readSource(file: string): SourceText | null;
 }
 
+/** A file of another kind than it was taken for has a fault in every line. */
+const MOST_SHOWN = 20;
+
 /** One text for all that `error` holds, without a newline at its end. */
 export function formatError(error: unknown, options: ErrorTextOptions): string {
   const found = describeErrors(error, options.verbosity);
-  const texts = found.map((description) => textOf(description, options));
-  const sum = found.length < 2 ? [] : [palette(options.color).red(`${found.length} errors`)];
+  const texts = found.slice(0, MOST_SHOWN).map((description) => textOf(description, options));
+  const count = found.length > MOST_SHOWN ? `${found.length} errors, of which these are the first ${MOST_SHOWN}` : `${found.length} errors`;
+  const sum = found.length < 2 ? [] : [palette(options.color).red(count)];
   return [...texts, ...sum].join('\n\n');
 }
 

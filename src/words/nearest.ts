@@ -26,6 +26,28 @@ export function nearest<T extends string>(word: string, candidates: Iterable<T>)
   return best;
 }
 
+/**
+ * As `nearest`, for a word that may be right as it is, so that short ones that are only alike (`node`, `code`) are not
+ * taken for each other: neighbours swapped, or the same first letter and one change in every five letters.
+ */
+export function nearestTypo<T extends string>(word: string, candidates: Iterable<T>): T | undefined {
+  if (word.length > LONGEST_WORD) return undefined;
+  const wanted = word.toLowerCase();
+  return nearest(
+    word,
+    [...candidates].filter((candidate) => {
+      const other = candidate.toLowerCase();
+      const changes = distance(wanted, other);
+      if (changes === 1 && sortedLetters(wanted) === sortedLetters(other)) return true;
+      return wanted.charAt(0) === other.charAt(0) && changes <= Math.floor(Math.min(wanted.length, other.length) / 5);
+    }),
+  );
+}
+
+function sortedLetters(word: string): string {
+  return [...word].sort().join('');
+}
+
 /** Up to three of `names` that differ from `name` by few edits or only by case, nearest first; never `name` itself. */
 export function nearestNames(name: string, names: Iterable<string>): string[] {
   const limit = Math.max(1, Math.floor(name.length / 3));

@@ -15,7 +15,7 @@ beforeAll(() => {
   cwd = mkdtempSync(join(tmpdir(), 'tsbuild-cli-'));
   mkdirSync(join(cwd, 'ctx', 'sub'), { recursive: true });
   for (const file of ['Dockerfile', 'Other', 'ctx/Dockerfile', 'ctx/sub/Dockerfile', 'ctx/sub/prod', 'token'])
-    writeFileSync(join(cwd, file), '');
+    writeFileSync(join(cwd, file), file.endsWith('Dockerfile') ? 'FROM scratch\n' : '');
   symlinkSync('loop', join(cwd, 'loop'));
 });
 afterAll(() => rmSync(cwd, { recursive: true }));

@@ -147,3 +147,13 @@ test('help and version go to stdout', async () => {
   const version = await run(['--version', '--no-push'], never);
   expect(version).toEqual({ exit: 'told', err: '', out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) as string });
 });
+
+test('a faulty command line and a faulty Dockerfile are told together, with the lines of the file', async () => {
+  writeFileSync(join(cwd, 'Dockerfile'), 'FROM scratch\nCOYP a b\nUSER\n');
+  const { exit, err } = await run(['--no-push', '--taget=x'], never);
+  expect(exit).toBe('usage');
+  expect(err).toContain('unknown flag --taget');
+  expect(err).toContain('unknown instruction COYP\n  --> Dockerfile:2:1');
+  expect(err).toContain('> 3 | USER');
+  expect(err).toContain('3 errors');
+});

@@ -120,3 +120,13 @@ test('a failure is told before what cleaning up after it met', () => {
   });
   expect(formatError(both, options)).toBe('error: the command failed\n\nerror: the work folder cannot be removed\n\n2 errors');
 });
+
+test('of many errors only the first are shown, and how many there are', () => {
+  const errors = Array.from({ length: 25 }, (_, index) => new TsbuildError('USAGE', `fault ${index + 1}`));
+  const [first, ...rest] = errors;
+  if (first === undefined) throw new Error('no error');
+  const text = formatError(new TsbuildErrors([first, ...rest]), options);
+  expect(text).toContain('error: fault 20\n');
+  expect(text).not.toContain('fault 21');
+  expect(text.endsWith('25 errors, of which these are the first 20')).toBe(true);
+});
