@@ -86,18 +86,15 @@ async function copyInput(source: CopySource, step: CopyStep, context: StageConte
           hint: 'check that the URL still serves the file that you mean; if it does, update --checksum',
         });
       }
-      if (got.name === null && step.dest.endsWith('/')) {
-        throw new TsbuildError('ADD_FAILED', 'the URL has no file name to use below a folder', {
-          hint: 'end the destination with a file name',
-        });
-      }
       return {
         kind: 'file',
-        name: bytesOf(got.name ?? ''),
+        // BuildKit's name for a file that has none.
+        name: bytesOf(got.name ?? '__unnamed__'),
         content: { at: 'host', path: got.path },
         size: got.size,
         mode: 0o600,
-        mtimeNs: nowNs(got.lastModified ?? ports.now()),
+        // Not now: the same file makes the same layer.
+        mtimeNs: nowNs(got.lastModified ?? new Date(0)),
       };
     }
   }

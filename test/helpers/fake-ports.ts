@@ -18,6 +18,7 @@ import type { FileContent, LayerEntries, LayerEntry, PutEntry } from '../../src/
 import type { LayerMaterial } from '../../src/layer/layer-material.ts';
 import { sealLayer } from '../../src/layer/seal.ts';
 import { createTarReader } from '../../src/layer/tar/read.ts';
+import type { TreeEntry } from '../../src/layer/tree.ts';
 import type { ImageSink } from '../../src/output/image-sink.ts';
 import type { LayerLibrary } from '../../src/unpacked/layer-library.ts';
 import { dir, file, memoryTree, type TreeLiteral } from './memory-tree.ts';
@@ -62,6 +63,8 @@ export interface FakeWorld {
   readonly cacheRequests: readonly CacheMountRequest[];
   /** Paths that a layer of the image puts. */
   paths(layer: Layer | undefined): readonly string[];
+  /** The same with what they are. */
+  puts(layer: Layer): readonly (readonly [string, TreeEntry])[];
   build(signal?: AbortSignal): Promise<BuildResult>;
 }
 
@@ -81,6 +84,7 @@ export function putDir(path: string): PutEntry {
 
 interface FakeLibrary extends LayerLibrary {
   paths(layer: Layer): readonly string[];
+  puts(layer: Layer): readonly (readonly [string, TreeEntry])[];
 }
 
 function fakeLibrary(log: string[]): FakeLibrary {
@@ -108,6 +112,7 @@ function fakeLibrary(log: string[]): FakeLibrary {
 
   return {
     paths: (layer) => [...(made.get(layer.diffId)?.index.puts.keys() ?? [])],
+    puts: (layer) => [...(made.get(layer.diffId)?.index.puts ?? [])],
     async material(layer, need, signal) {
       signal.throwIfAborted();
       const material = made.get(layer.diffId);
@@ -262,6 +267,7 @@ export function fakeWorld(options: FakeOptions): FakeWorld {
     specs,
     cacheRequests,
     paths: (layer) => (layer === undefined ? [] : library.paths(layer)),
+    puts: (layer) => library.puts(layer),
     build: (signal = new AbortController().signal) => build(request, ports, signal),
   };
 }

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Download } from '../../../src/build/ports.ts';
 import { digestOf } from '../../../src/image/digest.ts';
+import type { GitSource } from '../../../src/plan/git-url.ts';
 import { type FakeOptions, FIRST_MOMENT, fakeWorld, put } from '../../helpers/fake-ports.ts';
+import { memoryTree } from '../../helpers/memory-tree.ts';
 
 const second = (n: number): string => new Date(FIRST_MOMENT.getTime() + 1000 * n).toISOString();
 const comment = 'buildkit.dockerfile.v0';
@@ -259,6 +261,57 @@ describe('the config', () => {
   });
 });
 
+describe('ADD of a git repository', () => {
+  const files = { 'f.txt': 'f', 'docs/a.md': 'a', 'docs/b.md': 'b', 'a.tar': 'no archive' };
+  const added = async (line: string, sources: GitSource[] = []): Promise<readonly string[]> => {
+    const world = fakeWorld({
+      dockerfile: `FROM scratch\n${line}\n`,
+      ports: {
+        checkout: (repository) => {
+          sources.push(repository);
+          return Promise.resolve({ tree: memoryTree(files), label: 'the git repository' });
+        },
+      },
+    });
+    const { image } = await world.build();
+    return image.layers.flatMap(world.puts).map(([path, { meta }]) => `${path} ${meta.mode.toString(8)} ${meta.uid}:${meta.gid}`);
+  };
+
+  test('gives its contents to a destination that is a folder with or without a slash', async () => {
+    const wanted = ['x 755 0:0', 'x/a.tar 644 0:0', 'x/docs 755 0:0', 'x/docs/a.md 644 0:0', 'x/docs/b.md 644 0:0', 'x/f.txt 644 0:0'];
+    expect(await added('ADD https://example.com/r.git /x')).toEqual(wanted);
+    expect(await added('ADD https://example.com/r.git#main /x/')).toEqual(wanted);
+  });
+
+  test('obeys --chown, --chmod, --exclude and --link', async () => {
+    expect(await added('ADD --chown=1:2 --chmod=600 --exclude=docs/a.md --exclude=*.tar https://example.com/r.git /x/')).toEqual([
+      'x 600 1:2',
+      'x/docs 600 1:2',
+      'x/docs/b.md 600 1:2',
+      'x/f.txt 600 1:2',
+    ]);
+    expect(await added('ADD --link --unpack https://example.com/r.git /x/')).toHaveLength(6);
+  });
+
+  test('asks for the ref, the folder and the checksum that the line says', async () => {
+    const sources: GitSource[] = [];
+    await added('ADD --checksum=ABC --keep-git-dir https://example.com/r.git#v1 git@example.com:o/r#main:docs /x/', sources).catch(
+      () => undefined,
+    );
+    await added('ADD --checksum=ABC --keep-git-dir https://example.com/r.git#v1 /x/', sources);
+    expect(sources).toEqual([
+      {
+        remote: 'https://example.com/r.git',
+        at: { kind: 'ref', name: 'v1' },
+        checksum: 'abc',
+        subdir: '',
+        gitDir: 'keep',
+        submodules: 'fetch',
+      },
+    ]);
+  });
+});
+
 describe('ADD from a URL', () => {
   let folder: string;
   const bytes = Buffer.from('downloaded');
@@ -307,11 +360,25 @@ describe('ADD from a URL', () => {
     });
   });
 
-  test('without any name cannot go into a folder', async () => {
+  test('without any name is called __unnamed__ in a folder', async () => {
     const world = fakeWorld({
       dockerfile: 'FROM scratch\nADD https://example.com /to/\n',
       ports: { download: () => Promise.resolve(got({ name: null })) },
     });
-    await expect(world.build()).rejects.toMatchObject({ code: 'ADD_FAILED', at: { startLine: 2 } });
+    const { image } = await world.build();
+    expect(image.layers.flatMap(world.paths)).toEqual(['to', 'to/__unnamed__']);
+  });
+
+  test('has the server’s time, or that of the epoch, so that the layer is the same each time', async () => {
+    const timeOf = async (lastModified: Date | null): Promise<unknown> => {
+      const world = fakeWorld({
+        dockerfile: 'FROM scratch\nADD https://example.com/x /f\n',
+        ports: { download: () => Promise.resolve(got({ lastModified })) },
+      });
+      const { image } = await world.build();
+      return image.layers.flatMap(world.puts).map(([, { meta }]) => meta.mtimeNs);
+    };
+    expect(await timeOf(new Date('2021-01-01T00:00:00Z'))).toEqual([1_609_459_200_000_000_000n]);
+    expect(await timeOf(null)).toEqual([0n]);
   });
 });
