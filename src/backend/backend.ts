@@ -52,6 +52,8 @@ export interface RunSpec {
   readonly mounts: readonly RunMount[];
   readonly network: 'host' | 'none';
   readonly hostname: string;
+  /** `none`: no other run in this rootfs is to be expected, so nothing is got ready for it. */
+  readonly next?: 'run' | 'none';
   /** stdout and stderr, in the order written. */
   output(chunk: Uint8Array): void;
 }

@@ -64,7 +64,9 @@ async function runStep(
   how: { readonly need: LayerNeed; readonly run: StageRun; output(chunk: Uint8Array): void },
 ): Promise<StageState> {
   const { context, ignorePaths } = how.run;
-  await executeRunStep(step, { rootfs, tree: treeOf(state), output: how.output }, context);
+  // Folders are needed for the runs that follow.
+  const next = how.need === 'folder' ? 'run' : 'none';
+  await executeRunStep(step, { rootfs, tree: treeOf(state), next, output: how.output }, context);
   const changes = withoutIgnored(rootfs.changes(context.signal), ignorePaths);
   const { layer, material } = await context.ports.layers.seal(changes, { format: state.format, need: 'index' }, context.signal);
   how.run.offer(layer);

@@ -11,7 +11,7 @@ import { readAccounts } from './tree-files.ts';
 /** Runs the step in `rootfs`, which holds all layers of `tree`. Throws RUN_FAILED unless the command ends with 0. */
 export async function executeRunStep(
   step: RunStep,
-  place: { readonly rootfs: Rootfs; readonly tree: FileTree; output(chunk: Uint8Array): void },
+  place: { readonly rootfs: Rootfs; readonly tree: FileTree; readonly next: 'run' | 'none'; output(chunk: Uint8Array): void },
   context: StageContext,
 ): Promise<void> {
   const { signal } = context;
@@ -27,6 +27,7 @@ export async function executeRunStep(
       mounts: [...scriptMounts(step), ...opened.mounts],
       network: step.network,
       hostname: step.hostname,
+      next: place.next,
       output: place.output,
     },
     signal,

@@ -37,7 +37,7 @@ export async function runProcess(argv: readonly string[], initPath: string): Pro
     stderr: process.stderr.isTTY ? 'terminal' : 'pipe',
     columns: process.stdout.columns ?? 80,
     writeResult: (text) => process.stdout.write(text),
-    runElsewhere: async () => (await import('./wire.ts')).runInUserNamespace(process.argv.slice(1)),
+    runElsewhere: async () => (await import('./user-namespace.ts')).runInUserNamespace(process.argv.slice(1)),
     runBuild: async (options, context) => (await import('./wire.ts')).runBuild(options, { ...context, initPath }),
   });
   if (typeof code === 'number') return { code, ended: 'other' };

@@ -3,12 +3,11 @@
  * its interfaces, and disposed of here.
  */
 import { readFileSync } from 'node:fs';
-import { availableParallelism, constants, homedir } from 'node:os';
+import { availableParallelism, homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Backend } from '../backend/backend.ts';
-import { type NamespacesProbe, probeNamespaces } from '../backend/namespaces/probe.ts';
+import type { NamespacesProbe } from '../backend/namespaces/probe.ts';
 import { overlayStyle } from '../backend/namespaces/process-status.ts';
-import { reexecInUserNamespace } from '../backend/namespaces/userns.ts';
 import type { ImageSource } from '../base-image/image-source.ts';
 import { ociLayoutSource } from '../base-image/oci-layout-source.ts';
 import { registrySource } from '../base-image/registry-source.ts';
@@ -95,19 +94,6 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
   }
 }
 
-/**
- * An ordinary user's build runs as a second process inside a user namespace, where it is root. The exit code of that
- * process; null when this one is root already or no user namespace can be had: then the build goes on here, and fails
- * with the reason if it has to run a command.
- */
-export async function runInUserNamespace(argv: readonly string[]): Promise<number | null> {
-  if (isRoot()) return null;
-  const ended = await reexecInUserNamespace({ argv: [process.execPath, ...process.execArgv, ...argv], env: process.env });
-  if (ended.kind === 'unavailable') return null;
-  const { status } = ended;
-  return status.kind === 'code' ? status.code : 128 + (constants.signals[status.signal as NodeJS.Signals] ?? 0);
-}
-
 function isRoot(): boolean {
   return process.geteuid?.() === 0;
 }
@@ -133,6 +119,8 @@ function requestOf({ source, image, execution }: BuildOptions): BuildRequest {
 }
 
 async function chooseBackend(place: NamespacesProbe): Promise<Backend> {
+  // Loaded here because many builds run no command.
+  const { probeNamespaces } = await import('../backend/namespaces/probe.ts');
   const probe = await probeNamespaces(place);
   if (probe.works) return probe.backend();
   throw new TsbuildError('BACKEND_UNAVAILABLE', `RUN cannot be executed here: ${probe.why}`, { hint: probe.hint });

@@ -256,6 +256,16 @@ export function namespacesSuite(make: (workFolder: string) => Promise<Backend>, 
       expect(entry?.kind === 'put' && entry.meta.mtimeNs > before).toBe(true);
     });
 
+    test('gets a process ready for the next run, unless none is to be expected', async () => {
+      const waiting = (): number => readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').split(' ').filter(Boolean).length;
+      const before = waiting();
+      await shell(rootfs, 'true', { next: 'none' });
+      expect(waiting()).toBe(before - 1);
+      await takeChanges(rootfs);
+      await changesOf(rootfs, 'true');
+      expect(waiting()).toBe(before);
+    });
+
     test('says that too many files are open, and leaves none open itself', () => {
       const { dist, initPath } = paths();
       const driver = bundle(dist, new URL('./backend-descriptors.ts', import.meta.url), 'descriptors.mjs');

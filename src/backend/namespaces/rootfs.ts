@@ -63,7 +63,7 @@ function createRootfs(home: string, { programs, style, devices }: RootfsOptions)
   /** What the last command left, until it is adopted. */
   let last: UpperFolder | null = null;
 
-  /** The process that waits, or a new one; the next one starts when this one's command does. */
+  /** The process that waits, or a new one; the next one starts when this one's command does, if there will be a next one. */
   const takeSandbox = (): SandboxProcess => {
     const taken = waiting ?? startSandbox(programs, home);
     waiting = null;
@@ -91,7 +91,7 @@ function createRootfs(home: string, { programs, style, devices }: RootfsOptions)
       const prepared = await prepareRun(spec, { folder, stack, style, devices, signal });
       const status = await takeSandbox().run(prepared.init, {
         output: spec.output,
-        started: () => attempt(startAhead),
+        started: () => (spec.next === 'none' ? undefined : attempt(startAhead)),
         devices: devices?.marks,
         signal,
       });

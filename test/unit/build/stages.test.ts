@@ -136,6 +136,16 @@ test('a build that runs commands asks for the backend before its first step', as
   expect(of(world.events, 'plan')).toMatchObject([{ isolation: 'namespaces' }]);
 });
 
+test('each run tells whether another one follows in its stage, so that nothing is got ready in vain', async () => {
+  const world = fakeWorld({ dockerfile: 'FROM scratch AS a\nRUN one\nRUN two\nFROM a\nRUN three\nCOPY f /\n', context: { f: '' } });
+  await world.build();
+  expect(world.specs.map(({ argv, next }) => [argv.at(-1), next])).toEqual([
+    ['one', 'run'],
+    ['two', 'none'],
+    ['three', 'none'],
+  ]);
+});
+
 test('a stage has one rootfs, on which the layers made beside it are laid', async () => {
   const world = fakeWorld({
     dockerfile: 'FROM base\nCOPY a /\nRUN one\nCOPY b /\nCOPY c /\nRUN two\nRUN three\n',
