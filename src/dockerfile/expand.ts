@@ -24,6 +24,8 @@ type Escapes = 'removed' | 'kept';
 
 /** Deeper `${a:-${b:-...}}` are refused: recursion would end in a stack overflow. */
 const DEEPEST_NESTING = 100;
+/** No program can be given a longer argument or variable than 128 KiB. */
+const MOST_BROUGHT = 2 ** 20;
 
 /** One word: variables in, quotes and escapes off. Throws TsbuildError (DOCKERFILE_SEMANTICS). */
 export function expandWord(word: string, scope: Scope): string {
@@ -50,6 +52,8 @@ function expand(source: string, scope: Scope, quotes: Quotes): Expansion {
   const unset = new Set<string>();
   let at = 0;
   let depth = 0;
+  /** What came out of variables so far, in UTF-16 units. */
+  let brought = 0;
 
   /** Up to an unquoted `stop`, which is passed over, or to the end when there is none. */
   function run(stop: string | undefined, escapes: Escapes): { readonly text: string; readonly words: readonly string[] } {
@@ -122,7 +126,7 @@ function expand(source: string, scope: Scope, quotes: Quotes): Expansion {
     at++;
     if (source.charAt(at) !== '{') {
       const name = readName();
-      return name === '' ? '$' : use(name);
+      return name === '' ? '$' : grown(use(name));
     }
     at++;
     const name = readName();
@@ -132,6 +136,13 @@ function expand(source: string, scope: Scope, quotes: Quotes): Expansion {
     if (++depth > DEEPEST_NESTING) throw failure('${ is nested too deeply');
     const value = substitute(name, operator);
     depth--;
+    return grown(value);
+  }
+
+  /** `ENV A=$A$A` in every line doubles and doubles. */
+  function grown(value: string): string {
+    brought += value.length;
+    if (brought > MOST_BROUGHT) throw failure('its variables bring more than 1 MiB into it');
     return value;
   }
 
@@ -245,6 +256,10 @@ function wordSplitter(): { unquoted(text: string): void; quoted(text: string): v
   let word = '';
   return {
     unquoted(text) {
+      if (text.length > 1 && !/[\s\u0085]/.test(text)) {
+        word += text;
+        return;
+      }
       for (const char of text) {
         if (!isSpace(char)) word += char;
         else if (word !== '') {

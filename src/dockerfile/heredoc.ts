@@ -106,12 +106,12 @@ function unquote(raw: string): { readonly name: string; readonly quoted: boolean
  * Undefined when no line is the terminator: that line has nothing but the name, before it tabs for `<<-`, after it nothing.
  */
 export function readHeredoc(
-  { source, rawLines }: DockerfileText,
+  { rawLines, find }: DockerfileText,
   index: number,
   start: HeredocStart,
 ): { readonly heredoc: Heredoc; readonly next: number } | undefined {
-  const end = source.lines.findIndex((line, at) => at >= index && bodyLine(line, start) === start.name);
-  if (end < 0) return undefined;
+  const end = find(start.name, index, start.tabs);
+  if (end === undefined) return undefined;
   const lines = rawLines.slice(index, end);
   const { name, expand, fd, word } = start;
   const body = lines.map((line) => bodyLine(line, start)).join('');

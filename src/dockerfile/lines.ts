@@ -11,6 +11,8 @@ export interface DockerfileText {
   readonly source: SourceText;
   /** Each line with its line end as written; same count and order as `source.lines`. */
   readonly rawLines: readonly string[];
+  /** The first line at or after index `from` that is `text`, for `stripped` when its leading tabs are off; undefined: there is none. */
+  find(text: string, from: number, tabs: 'kept' | 'stripped'): number | undefined;
 }
 
 export interface LogicalLine {
@@ -28,6 +30,9 @@ export interface LogicalLine {
   place(offset: number, width: number): SourceRange;
 }
 
+/** Far below what a JavaScript string can hold. */
+const LARGEST_FILE = 128 * 2 ** 20;
+
 interface Segment {
   /** In the joined text. */
   readonly offset: number;
@@ -38,21 +43,25 @@ interface Segment {
 
 /**
  * Decodes a Dockerfile.
- * Throws TsbuildErrors (DOCKERFILE_SYNTAX) for a file in UTF-16, as some editors on Windows write it.
+ * Throws TsbuildErrors (DOCKERFILE_SYNTAX) for a file in UTF-16, as some editors on Windows write it, and for one so large
+ * that it was certainly not written as a Dockerfile.
  */
 export function readText(bytes: Uint8Array, file: string): DockerfileText {
   const [first, second] = bytes;
+  const at = { file, startLine: 1, endLine: 1 };
   if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) {
-    throw new TsbuildErrors([
-      new TsbuildError('DOCKERFILE_SYNTAX', 'the file is UTF-16', { hint: 'Save it as UTF-8.', at: { file, startLine: 1, endLine: 1 } }),
-    ]);
+    throw new TsbuildErrors([new TsbuildError('DOCKERFILE_SYNTAX', 'the file is UTF-16', { hint: 'Save it as UTF-8.', at })]);
+  }
+  if (bytes.length > LARGEST_FILE) {
+    const message = `the file has ${Math.ceil(bytes.length / 2 ** 20)} MiB: that is no Dockerfile`;
+    throw new TsbuildErrors([new TsbuildError('DOCKERFILE_SYNTAX', message, { hint: 'Content that large belongs into the context.', at })]);
   }
   return splitText(decode(bytes), file);
 }
 
-/** The lines that errors quote, also of a file that does not parse. Throws nothing. */
+/** The lines that errors quote, also of a file that does not parse; of one that is too large its beginning. Throws nothing. */
 export function readSource(bytes: Uint8Array, file: string): SourceText {
-  return splitText(decode(bytes), file).source;
+  return splitText(decode(bytes.subarray(0, LARGEST_FILE)), file).source;
 }
 
 /** A BOM is dropped, invalid UTF-8 becomes U+FFFD. */
@@ -63,7 +72,36 @@ function decode(bytes: Uint8Array): string {
 export function splitText(text: string, file: string): DockerfileText {
   const rawLines = text.split('\n').map((line, index, all) => (index < all.length - 1 ? `${line}\n` : line));
   if (rawLines.at(-1) === '') rawLines.pop();
-  return { source: { file, lines: rawLines.map(withoutLineEnd) }, rawLines };
+  const lines = rawLines.map(withoutLineEnd);
+  return { source: { file, lines }, rawLines, find: lineFinder(lines) };
+}
+
+/** Files may hold thousands of heredocs and thousands of lines: looking at each line for each of them would take minutes. */
+function lineFinder(lines: readonly string[]): DockerfileText['find'] {
+  const indexes: Partial<Record<'kept' | 'stripped', ReadonlyMap<string, readonly number[]>>> = {};
+  return (text, from, tabs) => {
+    indexes[tabs] ??= indexOf(tabs === 'kept' ? lines : lines.map((line) => line.replace(/^\t+/, '')));
+    const places = indexes[tabs].get(text) ?? [];
+    let low = 0;
+    let high = places.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((places[middle] ?? 0) < from) low = middle + 1;
+      else high = middle;
+    }
+    return places[low];
+  };
+}
+
+/** Where each text stands, ascending. */
+function indexOf(lines: readonly string[]): ReadonlyMap<string, readonly number[]> {
+  const places = new Map<string, number[]>();
+  for (const [index, line] of lines.entries()) {
+    const found = places.get(line);
+    if (found === undefined) places.set(line, [index]);
+    else found.push(index);
+  }
+  return places;
 }
 
 /** BuildKit takes off every trailing CR and LF. */
@@ -133,7 +171,14 @@ function lineAt(source: SourceText, index: number): string {
 
 function place(file: string, segments: readonly Segment[], offset: number, width: number): SourceRange {
   // The last one that begins at or before the offset: where two meet, the character belongs to the later.
-  const segment = segments.findLast((candidate) => candidate.offset <= offset) ?? segments[0];
+  let low = 0;
+  let high = segments.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if ((segments[middle]?.offset ?? 0) <= offset) low = middle;
+    else high = middle - 1;
+  }
+  const segment = segments[low];
   if (segment === undefined) throw new Error('a logical line without a physical one');
   const within = Math.min(offset - segment.offset, segment.length);
   return {

@@ -1,6 +1,7 @@
 /**
  * Patterns of `${name#pattern}` and its kin: `*`, `?` and escaped characters; brackets are literal, as in BuildKit.
- * Matching follows all possibilities at once, so its time is at most value length times pattern length per start.
+ * Matching follows all possibilities at once, so its time is at most value length times pattern length, and what would
+ * take long nevertheless is refused.
  */
 import { TsbuildError } from '../errors.ts';
 import { shown } from './visible.ts';
@@ -12,6 +13,11 @@ export type Reach = 'shortest' | 'longest';
 
 /** What an escape character may stand before; `}` and `/` would else end the pattern. */
 const ESCAPABLE = '*?}/';
+
+/** Value length times pattern length: about a second. */
+const MOST_WORK = 2 ** 25;
+/** Of a result, in UTF-16 units. */
+const LONGEST_RESULT = 2 ** 20;
 
 /** Throws TsbuildError (DOCKERFILE_SEMANTICS) for an escape that means nothing, as BuildKit does, and one at the end. */
 export function compilePattern(text: string, escapeChar: string): Pattern {
@@ -36,14 +42,15 @@ export function compilePattern(text: string, escapeChar: string): Pattern {
   return tokens;
 }
 
+/** As the other two throws TsbuildError (DOCKERFILE_SEMANTICS) for what would take too long. */
 export function withoutPrefix(value: string, pattern: Pattern, reach: Reach): string {
-  const chars = Array.from(value);
+  const chars = charsOf(value, pattern);
   const end = matchEnd(chars, 0, pattern, reach);
   return end === undefined ? value : chars.slice(end).join('');
 }
 
 export function withoutSuffix(value: string, pattern: Pattern, reach: Reach): string {
-  const backwards = Array.from(value).reverse();
+  const backwards = charsOf(value, pattern).reverse();
   const end = matchEnd(backwards, 0, pattern.toReversed(), reach);
   return end === undefined ? value : backwards.slice(end).reverse().join('');
 }
@@ -53,7 +60,7 @@ export function withoutSuffix(value: string, pattern: Pattern, reach: Reach): st
  * Go's regexp. The replacement is literal.
  */
 export function replacePattern(value: string, pattern: Pattern, replacement: string, which: 'first' | 'all'): string {
-  const chars = Array.from(value);
+  const chars = charsOf(value, pattern);
   let result = '';
   let at = 0;
   let lastEnd = -1;
@@ -61,6 +68,7 @@ export function replacePattern(value: string, pattern: Pattern, replacement: str
     const end = matchEnd(chars, at, pattern, 'longest');
     if (end !== undefined && (end > at || end !== lastEnd)) {
       result += replacement;
+      if (result.length > LONGEST_RESULT) throw tooLong('what its replacement makes of it has more than 1 MiB');
       if (which === 'first') return result + chars.slice(end).join('');
       lastEnd = end;
       if (end > at) {
@@ -74,6 +82,15 @@ export function replacePattern(value: string, pattern: Pattern, replacement: str
     at++;
   }
   return result;
+}
+
+function charsOf(value: string, pattern: Pattern): string[] {
+  if (value.length * pattern.length > MOST_WORK) throw tooLong(`its pattern has ${pattern.length} characters`);
+  return Array.from(value);
+}
+
+function tooLong(why: string): TsbuildError {
+  return new TsbuildError('DOCKERFILE_SEMANTICS', `a variable's value is too long: ${why}`);
 }
 
 /** False for a pattern without `*`. */

@@ -1,4 +1,5 @@
 /** Collects every fault of a Dockerfile, so that they are reported together, each with its place and none twice. */
+import { shownMessage } from '../dockerfile/visible.ts';
 import { locate, type SourceRange, TsbuildError, TsbuildErrors } from '../errors.ts';
 
 export interface Faults {
@@ -21,8 +22,9 @@ export function createFaults(): Faults {
       for (const inner of error.errors) add(inner, at);
       return;
     }
-    const located = at === undefined ? error : locate(error, at);
-    if (!(located instanceof TsbuildError)) throw new Error('an error with a place is no other error');
+    const placed = at === undefined ? error : locate(error, at);
+    if (!(placed instanceof TsbuildError)) throw new Error('an error with a place is no other error');
+    const located = presentable(placed);
     const key = `${located.at?.file}:${located.at?.startLine} ${located.message}`;
     if (!found.has(key)) found.set(key, located);
   };
@@ -44,6 +46,14 @@ export function createFaults(): Faults {
       if (first !== undefined) throw new TsbuildErrors([first, ...rest]);
     },
   };
+}
+
+/** The same with a message of one bearable line: it quotes the file and the command line, which may hold anything, of any length. */
+export function presentable(error: TsbuildError): TsbuildError {
+  const message = shownMessage(error.message);
+  const hint = error.hint === undefined ? undefined : shownMessage(error.hint);
+  if (message === error.message && hint === error.hint) return error;
+  return new TsbuildError(error.code, message, { hint, at: error.at, cause: error.cause });
 }
 
 function line({ at }: TsbuildError): number {

@@ -247,7 +247,7 @@ function isMountType(text: string): text is MountType {
 }
 
 function baseOf(path: string): string {
-  return path.replace(/\/+$/, '').replace(/^.*\//, '');
+  return path.split('/').findLast((part) => part !== '') ?? '';
 }
 
 /** Go's path.Clean: keeps a relative path relative. */

@@ -3,7 +3,7 @@
  * target needs. Reference: BuildKit frontend/dockerfile/dockerfile2llb.
  */
 import type { ParsedDockerfile } from '../dockerfile/instruction.ts';
-import { createFaults } from './faults.ts';
+import { createFaults, presentable } from './faults.ts';
 import { lowerStages } from './lower-stages.ts';
 import { survey } from './outline.ts';
 import { type BaseConfigs, type BuildPlan, baseKey, type PlanInputs, type Stage } from './plan.ts';
@@ -31,7 +31,7 @@ export function planBuild(parsed: ParsedDockerfile, inputs: PlanInputs, known: B
       ...warnings,
       ...unusedArgs(outline, reached.triggers.values(), inputs.buildArgs),
       ...unusedContexts(outline, reached.triggers.values(), inputs.contexts),
-    ],
+    ].map(presentable),
   };
 }
 

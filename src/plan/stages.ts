@@ -66,7 +66,7 @@ export function outlineOf(parsed: ParsedDockerfile, inputs: PlanInputs, faults: 
     const resolved: From | null =
       from === null
         ? null
-        : believed.collect(at, () => resolveFrom(from, { scope, globals, inputs, stageArgs, earlier: [...stages], structure }));
+        : believed.collect(at, () => resolveFrom(from, { scope, globals, inputs, stageArgs, earlier: stages, structure }));
     const name = names[index] ?? null;
     if (resolved !== null && resolved.warning !== null) warnings.push(errorAt(at, resolved.warning));
     const content = resolved !== null && resolved.baseName === null ? 'replaced' : 'built';
