@@ -34,7 +34,7 @@ export function excerpt(source: SourceText, at: SourceRange): string {
     }
     const faulty = number >= at.startLine && number <= end;
     const focus = number === at.startLine ? (at.column ?? 0) : 0;
-    const { text, column } = cut(visible(source.lines[number - 1] ?? ''), focus);
+    const { text, column } = cut(visible(withoutPasswords(source.lines[number - 1] ?? '')), focus);
     result.push(`${gutter(faulty ? '>' : ' ', String(number))} ${text}`.trimEnd());
     if (number === at.startLine && at.column !== undefined) {
       result.push(`${gutter(' ', '')} ${underline(text, column, at.width ?? 1)}`);
@@ -63,4 +63,12 @@ function cut(line: string, focus: number): { readonly text: string; readonly col
 function underline(text: string, column: number, width: number): string {
   const indent = text.slice(0, column).replace(/[^\t]/g, ' ').padEnd(column);
   return indent + '^'.repeat(Math.max(1, Math.min(width, text.length - column)));
+}
+
+/** Logs are read by more people than Dockerfiles. Of the same length, so that the caret stays in its place. */
+function withoutPasswords(line: string): string {
+  return line.replace(
+    /\b((?:https?|ftp|git):\/\/)([^\s/?#@]+)@/gi,
+    (_, scheme: string, user: string) => `${scheme}${'*'.repeat(user.length)}@`,
+  );
 }

@@ -261,6 +261,41 @@ describe('the config', () => {
   });
 });
 
+describe('ADD of several sources', () => {
+  test('takes archives by wildcard, folders and downloads together, and unpacks only what was named', async () => {
+    const inner = tarOf('inner');
+    const asked: string[] = [];
+    const world = fakeWorld({
+      dockerfile: 'FROM scratch\nADD *.tar dir https://example.com/*.txt /x/\nADD --unpack=false a.tar /kept/\nADD --unpack dir /dir/\n',
+      context: { 'a.tar': tarOf('a'), 'b.tar': tarOf('b'), 'dir/inner.tar': inner },
+      ports: {
+        download: (url) => {
+          asked.push(url);
+          return Promise.resolve({ path: '/dev/null', size: 0, digest: '', lastModified: null, name: '*.txt' });
+        },
+      },
+    });
+    const { image } = await world.build();
+    expect(image.layers.map(world.paths)).toEqual([
+      ['x', 'x/*.txt', 'x/a', 'x/b', 'x/inner.tar'],
+      ['kept', 'kept/a.tar'],
+      ['dir', 'dir/inner.tar'],
+    ]);
+    expect(asked).toEqual(['https://example.com/*.txt']);
+  });
+});
+
+/** A tar with one empty file, as a byte string. */
+function tarOf(name: string): string {
+  const header = Buffer.alloc(1536);
+  header.write(name, 0);
+  header.write('0000644\x000000000\x000000000\x0000000000000\x0000000000000\x00        0', 100);
+  header.write('ustar\x0000', 257);
+  const sum = header.reduce((total, byte) => total + byte, 0);
+  header.write(`${sum.toString(8).padStart(6, '0')}\x00 `, 148);
+  return header.toString('latin1');
+}
+
 describe('ADD of a git repository', () => {
   const files = { 'f.txt': 'f', 'docs/a.md': 'a', 'docs/b.md': 'b', 'a.tar': 'no archive' };
   const added = async (line: string, sources: GitSource[] = []): Promise<readonly string[]> => {

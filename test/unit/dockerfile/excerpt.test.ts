@@ -38,6 +38,16 @@ describe('an excerpt', () => {
     );
   });
 
+  test('hides the user and the password of a URL, and leaves the caret in its place', () => {
+    const line = 'ADD https://me:secret@host/x.git#a..b $HOME@x ssh://git@host/x /y';
+    const at = { file: 'f', startLine: 1, endLine: 1, column: line.indexOf('a..b'), width: 4 };
+    expect(
+      excerpt({ file: 'f', lines: [line] }, at)
+        .split('\n')
+        .slice(1),
+    ).toEqual(['> 1 | ADD https://*********@host/x.git#a..b $HOME@x ssh://git@host/x /y', `    | ${' '.repeat(at.column)}^^^^`]);
+  });
+
   test('is empty for another file or a line that is not there', () => {
     expect(excerpt(source, { file: 'other', startLine: 1, endLine: 1 })).toBe('');
     expect(excerpt(source, { file: 'Dockerfile', startLine: 8, endLine: 8 })).toBe('');
