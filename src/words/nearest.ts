@@ -8,7 +8,7 @@ const LONGEST_WORD = 64;
 
 /**
  * The candidate with the fewest changes from `word`, the first of equals; undefined when none is near: at most half of
- * the longer word's characters may differ, but no more than two, or three in a long word.
+ * the longer word's characters may differ, but no more than one in a short word, two, or three in a long one.
  */
 export function nearest<T extends string>(word: string, candidates: Iterable<T>): T | undefined {
   if (word.length > LONGEST_WORD) return undefined;
@@ -18,7 +18,7 @@ export function nearest<T extends string>(word: string, candidates: Iterable<T>)
   for (const candidate of candidates) {
     const changes = distance(wanted, candidate.toLowerCase());
     const longer = Math.max(wanted.length, candidate.length);
-    const allowed = Math.min(longer < 8 ? 2 : 3, Math.floor(longer / 2));
+    const allowed = Math.min(longer < 5 ? 1 : longer < 8 ? 2 : 3, Math.floor(longer / 2));
     if (changes > allowed || changes >= fewest) continue;
     best = candidate;
     fewest = changes;
