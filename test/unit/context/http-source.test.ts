@@ -62,6 +62,11 @@ test('tells progress', async () => {
 });
 
 describe('the name', () => {
+  test('is the last part of the path, without query; else the last part of what the server offers', async () => {
+    answer = body('x', { 'content-disposition': 'attachment; filename="up/offered"' });
+    expect([(await get('/d/own%20name?q=a/b')).name, (await get('/?q=a/b')).name]).toEqual(['own name', 'offered']);
+  });
+
   test.each<[string, string, string | null]>([
     ['/a/b.tar.gz', '', 'b.tar.gz'],
     ['/a/b%20c', '', 'b c'],
