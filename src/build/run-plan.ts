@@ -3,7 +3,7 @@ import type { Cleanup } from '../async/cleanup.ts';
 import { limiter } from '../async/limiter.ts';
 import { oncePerKey } from '../async/once-per-key.ts';
 import type { BaseImage } from '../base-image/image-source.ts';
-import { locate } from '../errors.ts';
+import { locate, TsbuildError } from '../errors.ts';
 import type { Layer } from '../image/image.ts';
 import type { LayerMaterial } from '../layer/layer-material.ts';
 import { stackTree } from '../layer/stack-tree.ts';
@@ -73,7 +73,9 @@ export async function runPlan(run: PlanRun): Promise<StageState> {
           return { kind: 'layers', materials: state.materials, tree: treeOf(state), label: `stage ${labelOf(plan, origin.index)}` };
         }
         const image = await images.get(baseKey(origin), async () => {
-          const found = await ports.images.resolve(origin.ref, origin.platform, signal);
+          const found = await ports.images.resolve(origin.ref, origin.platform, signal).catch((error: unknown) => {
+            throw mistakenForImage(error, origin.ref);
+          });
           for (const message of found.warnings) ports.report({ type: 'warning', message });
           return found;
         });
@@ -151,6 +153,13 @@ async function folderState(name: string, stage: Stage, run: PlanRun, { offer }: 
 
 function needOf(stage: Stage): LayerNeed {
   return stage.steps.some((step) => step.kind === 'run') ? 'folder' : 'index';
+}
+
+/** A plain name that no registry has was probably meant to be a stage. */
+function mistakenForImage(error: unknown, ref: string): unknown {
+  if (!(error instanceof TsbuildError) || error.hint !== undefined || /[/:.@]/.test(ref)) return error;
+  const hint = `no stage above is named "${ref}", so it was taken for an image`;
+  return new TsbuildError(error.code, error.message, { hint, at: error.at, cause: error.cause });
 }
 
 /** Failures get the place of the stage's FROM. */

@@ -92,7 +92,7 @@ function expand(source: string, scope: Scope, quotes: Quotes): Expansion {
 
   function singleQuoted(): string {
     const end = source.indexOf("'", at + 1);
-    if (end < 0) throw failure("a ' has no end");
+    if (end < 0) throw failure('a single quote has no end', 'Between single quotes nothing is escaped: the next one ends them.');
     const value = source.slice(at + 1, end);
     at = end + 1;
     return value;
@@ -119,7 +119,7 @@ function expand(source: string, scope: Scope, quotes: Quotes): Expansion {
         at++;
       }
     }
-    throw failure('a " has no end');
+    throw failure('a double quote has no end');
   }
 
   function dollar(): string {

@@ -179,7 +179,7 @@ function agentSocket({ values }: Options, { cwd }: MountContext): AgentSocket {
 function targetOf({ values }: Options, { cwd }: MountContext): string {
   const target = absolutePath(cwd, values.get('target') ?? '');
   if (target !== '/') return allowedTarget(target);
-  throw semanticError(values.has('target') ? 'a mount cannot have the target "/"' : 'a mount needs a target', 'target=/path');
+  throw semanticError(values.has('target') ? 'a mount cannot have the target "/"' : 'a mount needs a target', 'write target=/path');
 }
 
 /** Mounts there would cover what keeps a RUN from the machine; BuildKit's runc refuses them, too. */

@@ -40,7 +40,7 @@ export function checkFrom(from: string, option: FromOption, { stages, index }: P
     const named = stages[number]?.name ?? null;
     throw semanticError(
       `a mount cannot name a stage by its number (from=${from})`,
-      named === null ? 'name it: FROM ... AS name' : `from=${named}`,
+      named === null ? 'name it: FROM ... AS name' : `write from=${named}`,
     );
   }
   if (number !== null && number >= stages.length)

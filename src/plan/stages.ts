@@ -167,7 +167,10 @@ function findTarget(stages: readonly StageOutline[], target: string | null, faul
   // As in Docker, a stage that has a name is asked for by it; a number is the only way to one that has none.
   if (numbered?.name === null) return numbered.index;
   const known = stages.map(({ index, name }) => name ?? String(index));
-  const hint = numbered === undefined ? suggest(target, known, 'the stages are') : `stage ${numbered.index} is named "${numbered.name}"`;
+  const hint =
+    numbered === undefined
+      ? suggest(target, known, 'the stages are')
+      : `stage ${numbered.index} is named "${numbered.name}": ask for it by that name`;
   faults.add(semanticError(`there is no stage "${target}" to build`, hint));
   return null;
 }

@@ -102,3 +102,10 @@ describe('warnings', () => {
     expect(more).toEqual([]);
   });
 });
+
+test('an image that --from names like a stage and that cannot be had is told apart from a stage', async () => {
+  const world = fakeWorld({ dockerfile: 'FROM scratch\nCOPY --from=biulder /x /\n' });
+  await expect(world.build()).rejects.toMatchObject({ hint: 'no stage above is named "biulder", so it was taken for an image' });
+  const tagged = fakeWorld({ dockerfile: 'FROM scratch\nCOPY --from=builder:1 /x /\n' });
+  await expect(tagged.build()).rejects.toMatchObject({ hint: undefined });
+});

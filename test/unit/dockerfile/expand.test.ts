@@ -164,10 +164,10 @@ describe('a word', () => {
     ['${U:-x', 'the closing } of ${ is missing'],
     ['${U:', 'the closing } of ${ is missing'],
     ['${P/a/b', 'the closing } of ${ is missing'],
-    ["'hello", "a ' has no end"],
-    ['"hello', 'a " has no end'],
-    ["'a\\'b'", "a ' has no end"],
-    ['${U:-"a}', 'a " has no end'],
+    ["'hello", 'a single quote has no end'],
+    ['"hello', 'a double quote has no end'],
+    ["'a\\'b'", 'a single quote has no end'],
+    ['${U:-"a}', 'a double quote has no end'],
   ])('%s is an error', (word, expected) => {
     expect(messageOf(() => expandWord(word, scope()))).toContain(expected);
     expect(messageOf(() => expandWord(word, scope()))).toMatch(/^DOCKERFILE_SEMANTICS /);
