@@ -3,6 +3,7 @@
  * commands run in it, and what they changed comes back as layer entries.
  */
 
+import type { Platform } from '../image/platform.ts';
 import type { LayerEntry } from '../layer/entry.ts';
 import type { LayerMaterial } from '../layer/layer-material.ts';
 import type { FileTree } from '../layer/tree.ts';
@@ -86,6 +87,8 @@ export interface Rootfs extends AsyncDisposable {
 
 export interface Backend {
   readonly name: IsolationName;
+  /** Whether programs for this platform's architecture can be executed: by the machine, or by an emulator that its kernel knows. */
+  executes(platform: Platform): boolean;
   /** How many rootfs may be open at once. */
   readonly maxRootfs: number;
   /** `layers` lowest first; `tree` is the same files, for look-ups. */

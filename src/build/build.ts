@@ -7,25 +7,27 @@ import type { BaseImage } from '../base-image/image-source.ts';
 import type { ParsedDockerfile } from '../dockerfile/instruction.ts';
 import { readDockerfile } from '../dockerfile/parse.ts';
 import { locate, type SourceRange, type TsbuildError, TsbuildErrors } from '../errors.ts';
-import type { Image } from '../image/image.ts';
+import type { Image, Images } from '../image/image.ts';
 import { checkDockerfile, checksFailed } from '../plan/checks/check.ts';
 import { type CheckOptions, checkOptions } from '../plan/checks/check-options.ts';
 import type { Finding } from '../plan/checks/rules.ts';
 import { knownFaults, missingBases } from '../plan/outline.ts';
-import { type BaseConfigs, type BuildPlan, baseKey } from '../plan/plan.ts';
+import { type BaseConfigs, type BuildPlan, baseKey, type PlanInputs } from '../plan/plan.ts';
 import { planBuild } from '../plan/plan-build.ts';
 import { openContexts } from './contexts.ts';
 import type { BuildEvent } from './events.ts';
 import { finishImage } from './finish-image.ts';
+import { type Goals, goalsOf, onceEach } from './goals.ts';
 import { allOrStop, type Halt, haltWithin } from './halt.ts';
 import { missingSources } from './missing-sources.ts';
 import type { BuildRequest, BuildResult, Ports } from './ports.ts';
-import { runPlan } from './run-plan.ts';
+import { runPlans } from './run-plans.ts';
+import type { StageState } from './stage-state.ts';
 import { warningsOf } from './warnings.ts';
 
 /**
- * Builds and publishes one image. Rejects with the first failure, after every child process has ended and every
- * scratch folder is gone; an abort of `signal` rejects with its reason.
+ * Builds and publishes one image, or one for each platform as an index. Rejects with the first failure, after every child
+ * process has ended and every scratch folder is gone; an abort of `signal` rejects with its reason.
  */
 export async function build(request: BuildRequest, ports: Ports, signal: AbortSignal): Promise<BuildResult> {
   const halt = haltWithin(signal);
@@ -55,41 +57,55 @@ async function planAndPublish(
   const { signal } = halt;
   signal.throwIfAborted();
   const parsed = readDockerfile(request.dockerfile.bytes, request.dockerfile.file);
-  throwKnownFaults(parsed, request);
+  const goals = goalsOf(request);
+  const inputs = goals.map((goal) => goal.inputs);
+  for (const one of inputs) throwKnownFaults(parsed, one);
   // Started before anything is pulled or built: a destination that cannot be written ends the build at once.
   const [contexts, bases] = await allOrStop(
     [
       openContexts(ports, undo, signal),
-      resolveBases(parsed, request, ports, halt),
+      resolveBases(parsed, inputs, ports, halt),
       ...ports.sinks.map((sink) => sink.check(signal)),
     ] as const,
     halt,
   );
-  const plan = planBuild(parsed, request, configsOf(bases));
+  const plans = inputs.map((one) => planBuild(parsed, one, configsOf(bases)));
   const options = checkOptions(parsed, request);
   const { ignores } = contexts.main.context;
-  const findings = checkDockerfile(parsed, request, { known: configsOf(bases), ignores, options });
-  throwAll([...failing(findings, options), ...(await missingSources(plan, { contexts, secret: ports.secret }))]);
-  for (const warning of warningsOf([...options.warnings, ...parsed.warnings, ...plan.warnings], findings)) ports.report(warning);
-  const state = await runPlan({ plan, request, ports, bases, contexts, undo, halt });
-  const image = finishImage(targetOf(plan), state, request.askedPlatform);
-  ports.report(describeLayers(image, bases));
+  const findings = onceEach(inputs.flatMap((one) => checkDockerfile(parsed, one, { known: configsOf(bases), ignores, options })));
+  const missing = await Promise.all(plans.map((plan) => missingSources(plan, { contexts, secret: ports.secret })));
+  throwAll([...failing(findings, options), ...onceEach(missing.flat())]);
+  const plain = onceEach([...options.warnings, ...parsed.warnings, ...plans.flatMap((plan) => plan.warnings)]);
+  for (const warning of warningsOf(plain, findings)) ports.report(warning);
+  const states = await runPlans({ plans, request, ports, bases, contexts, undo, halt });
+  const images = imagesOf(goals, plans, states);
+  ports.report(describeLayers(images, bases));
   const published = await allOrStop(
-    ports.sinks.map((sink) => sink.write(image, signal)),
+    ports.sinks.map((sink) => sink.write(images, signal)),
     halt,
   );
   for (const { where, digest } of published) ports.report({ type: 'published', where, digest });
-  return { image, published };
+  return { images, published };
+}
+
+function imagesOf(goals: Goals, plans: readonly BuildPlan[], states: readonly StageState[]): Images {
+  const [image, ...others] = goals.map(({ asked }, i) => {
+    const [plan, state] = [plans[i], states[i]];
+    if (plan === undefined || state === undefined) throw new Error(`platform ${i} was not built`);
+    return finishImage(targetOf(plan), state, asked);
+  });
+  if (image === undefined) throw new Error('a build without a platform');
+  return [image, ...others];
 }
 
 /** What is known before anything is fetched: faults of the text, and findings of checks that are to fail the build. */
-function throwKnownFaults(parsed: ParsedDockerfile, request: BuildRequest): void {
-  if (parsed.errors.length > 0) throwAll(knownFaults(parsed, request));
-  missingBases(parsed, request, new Map());
-  const options = checkOptions(parsed, request);
+function throwKnownFaults(parsed: ParsedDockerfile, inputs: PlanInputs): void {
+  if (parsed.errors.length > 0) throwAll(knownFaults(parsed, inputs));
+  missingBases(parsed, inputs, new Map());
+  const options = checkOptions(parsed, inputs);
   if (options.findings === 'warn') return;
-  const findings = failing(checkDockerfile(parsed, request, { known: new Map(), ignores: null, options }), options);
-  if (findings.length > 0) throwAll([...findings, ...knownFaults(parsed, request)]);
+  const findings = failing(checkDockerfile(parsed, inputs, { known: new Map(), ignores: null, options }), options);
+  if (findings.length > 0) throwAll([...findings, ...knownFaults(parsed, inputs)]);
 }
 
 function failing(findings: readonly Finding[], options: CheckOptions): readonly TsbuildError[] {
@@ -103,13 +119,14 @@ function throwAll([first, ...rest]: readonly TsbuildError[]): void {
 /** Base images by `baseKey`. ONBUILD triggers of one may make further stages, and so further bases, necessary. */
 async function resolveBases(
   parsed: ParsedDockerfile,
-  request: BuildRequest,
+  inputs: readonly PlanInputs[],
   ports: Ports,
   halt: Halt,
 ): Promise<ReadonlyMap<string, BaseImage>> {
   const known = new Map<string, BaseImage>();
   for (;;) {
-    const missing = missingBases(parsed, request, configsOf(known));
+    const requests = inputs.flatMap((one) => missingBases(parsed, one, configsOf(known)));
+    const missing = [...new Map(requests.map((asked) => [baseKey(asked), asked])).values()];
     if (missing.length === 0) return known;
     const found = await allOrStop(
       missing.map(({ ref, platform, at }) => placed(ports.images.resolve(ref, platform, halt.signal), at)),
@@ -124,11 +141,14 @@ async function resolveBases(
   }
 }
 
-function describeLayers(image: Image, bases: ReadonlyMap<string, BaseImage>): BuildEvent {
+function describeLayers(images: Images, bases: ReadonlyMap<string, BaseImage>): BuildEvent {
   const known = new Set([...bases.values()].flatMap((base) => base.layers.map((layer) => layer.diffId)));
-  const made = image.layers.filter((layer) => !known.has(layer.diffId));
+  const [image, ...others] = images;
+  // Several images share layers; one image may hold a layer twice.
+  const all = others.length === 0 ? image.layers : [...new Map(images.flatMap((i) => i.layers).map((l) => [l.diffId, l])).values()];
+  const made = all.filter((layer) => !known.has(layer.diffId));
   const sizeOf = (layers: Image['layers']): number => layers.reduce((sum, layer) => sum + layer.descriptor.size, 0);
-  return { type: 'image', layers: image.layers.length, bytes: sizeOf(image.layers), newLayers: made.length, newBytes: sizeOf(made) };
+  return { type: 'image', layers: all.length, bytes: sizeOf(all), newLayers: made.length, newBytes: sizeOf(made) };
 }
 
 function configsOf(bases: ReadonlyMap<string, BaseImage>): BaseConfigs {

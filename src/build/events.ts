@@ -15,6 +15,8 @@ export type BuildEvent =
       readonly id: StepId;
       /** Stage name or index as text. */
       readonly stage: string;
+      /** `os/architecture`: where the build is for several platforms. */
+      readonly platform?: string;
       /** From 1, within the build's order of steps. */
       readonly number: number;
       readonly total: number;
@@ -35,7 +37,7 @@ export type BuildEvent =
   /** `rule`: the build check that it comes from, which can be skipped by that name; `url` explains it. */
   | { readonly type: 'warning'; readonly message: string; readonly at?: SourceRange; readonly rule?: string; readonly url?: string }
   | { readonly type: 'debug'; readonly message: string; readonly fields?: Readonly<Record<string, unknown>> }
-  /** Once, when all steps are done: what the image is made of; `new` layers are those that its base does not have. Bytes are compressed. */
+  /** Once, when all steps are done: what the image, or the images together, are made of; `new` layers are those that its base does not have. Bytes are compressed. */
   | { readonly type: 'image'; readonly layers: number; readonly bytes: number; readonly newLayers: number; readonly newBytes: number }
   | { readonly type: 'published'; readonly where: string; readonly digest: string };
 

@@ -3,7 +3,7 @@ import type { Backend } from '../backend/backend.ts';
 import type { ImageSource } from '../base-image/image-source.ts';
 import type { CacheMounts } from '../cache-mounts/cache-mounts.ts';
 import type { ContextSource } from '../context/context.ts';
-import type { Image } from '../image/image.ts';
+import type { Images } from '../image/image.ts';
 import type { Platform } from '../image/platform.ts';
 import type { FileTree } from '../layer/tree.ts';
 import type { ImageSink, Published } from '../output/image-sink.ts';
@@ -12,10 +12,10 @@ import type { PlanInputs } from '../plan/plan.ts';
 import type { LayerLibrary } from '../unpacked/layer-library.ts';
 import type { Report } from './events.ts';
 
-export interface BuildRequest extends PlanInputs {
+export interface BuildRequest extends Omit<PlanInputs, 'platform'> {
   readonly dockerfile: { readonly file: string; readonly bytes: Uint8Array };
-  /** What the image's config shall name; null: its base's. */
-  readonly askedPlatform: Platform | null;
+  /** Each gets an image, whose config names it. None: one image for `buildPlatform`, whose config names what its base's does. */
+  readonly platforms: readonly Platform[];
   /** Paths (absolute inside the rootfs) that a RUN's layer leaves out. */
   readonly ignorePaths: readonly string[];
 }
@@ -64,6 +64,7 @@ export interface Ports {
 }
 
 export interface BuildResult {
-  readonly image: Image;
+  /** In the order of the request's platforms. */
+  readonly images: Images;
   readonly published: readonly Published[];
 }

@@ -16,6 +16,10 @@ export interface StageRun {
   readonly context: StageContext;
   /** Where the steps of this stage begin in the build's numbering, and how many the build has. */
   readonly numbering: { readonly first: number; readonly total: number };
+  /** Begins the ids of its steps. */
+  readonly id: string;
+  /** For people; null where the build is for one platform only. */
+  readonly platform: string | null;
   readonly ignorePaths: readonly string[];
   /** Opens the stage's rootfs; it is disposed of when the build ends, since later stages may read it. */
   openRootfs(state: StageState): Promise<Rootfs>;
@@ -89,7 +93,7 @@ async function told(
 ): Promise<StageState> {
   const { stage, ports, signal } = run.context;
   const { report } = ports;
-  const id = `${stage.index}.${position}`;
+  const id = `${run.id}.${position}`;
   const began = performance.now();
   const end = (state: 'done' | 'failed' | 'cancelled', layerBytes: number | null): void =>
     report({ type: 'step-end', id, state, seconds: (performance.now() - began) / 1000, layerBytes });
@@ -97,6 +101,7 @@ async function told(
     type: 'step-start',
     id,
     stage: stage.name ?? String(stage.index),
+    ...(run.platform === null ? {} : { platform: run.platform }),
     number: run.numbering.first + position,
     total: run.numbering.total,
     title: step.title,

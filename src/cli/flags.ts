@@ -76,11 +76,11 @@ export const FLAGS = [
   },
   {
     name: 'platform',
-    kind: 'value',
+    kind: 'list',
     value: 'os/arch',
     group: 'Build',
     aliases: ['custom-platform', 'customPlatform'],
-    help: "Platform of the image, such as linux/arm64. Default: this machine's. --custom-platform means the same.",
+    help: "Platform of the image, such as linux/arm64. Several, with commas or repeated, become one index. Default: this machine's. --custom-platform means the same.",
   },
   {
     name: 'no-cache',

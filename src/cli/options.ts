@@ -30,8 +30,8 @@ export interface ImageOptions {
   /** --build-context, by the names that plan/named-contexts.ts compares. */
   readonly contexts: ReadonlyMap<string, NamedContextOption>;
   readonly labels: ReadonlyMap<string, string>;
-  /** Null: the platform of this machine. */
-  readonly platform: Platform | null;
+  /** Each gets an image, without duplicates. None: one image for the platform of this machine. */
+  readonly platforms: readonly Platform[];
 }
 
 /** Where the image goes. At least one of the fields asks for something, or the build only checks that the Dockerfile works (--no-push). */

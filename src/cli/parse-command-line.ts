@@ -4,7 +4,7 @@
  */
 import { isAbsolute, posix, resolve } from 'node:path';
 import { readDockerfile } from '../dockerfile/parse.ts';
-import { parsePlatform } from '../image/platform.ts';
+import { formatPlatform, type Platform, parsePlatform } from '../image/platform.ts';
 import { formatReference, parseReference, withDefaultTag } from '../image/reference.ts';
 import { UNSUPPORTED_KANIKO_VARIABLES } from './kaniko-flags.ts';
 import type {
@@ -108,17 +108,30 @@ function imageOptions(flags: GivenFlags, world: CommandLineWorld, problems: Prob
     const parsed = problems.attempt(`--build-context ${text.split('=', 1)[0]}`, () => parseBuildContext(text, world.cwd));
     if (parsed !== undefined) contexts.set(parsed.key, parsed.context);
   }
-  const platform = flags.value('platform');
-  if (platform?.includes(','))
-    problems.add('NOT_SUPPORTED', 'not supported yet: several platforms in one build', 'build once for each platform');
   return {
     target: flags.value('target') ?? null,
     buildArgs,
     contexts,
     labels,
-    platform:
-      platform === undefined || platform.includes(',') ? null : (problems.attempt('--platform', () => parsePlatform(platform)) ?? null),
+    platforms: platformOptions(flags, problems),
   };
+}
+
+/** Each flag may hold several, separated by commas. */
+function platformOptions(flags: GivenFlags, problems: Problems): readonly Platform[] {
+  const found = new Map<string, Platform>();
+  for (const text of flags.list('platform')) {
+    // An unset variable of a pipeline.
+    if (text === '') continue;
+    for (const one of text.split(',')) {
+      const platform = problems.attempt('--platform', () => parsePlatform(one.trim()));
+      if (platform !== undefined) found.set(formatPlatform(platform), platform);
+    }
+  }
+  if (found.size > 1 && flags.value('tar-path') !== undefined) {
+    problems.usage('--tar-path cannot hold images of several platforms', 'push them, or write --oci-layout-path FOLDER');
+  }
+  return [...found.values()];
 }
 
 function outputOptions(flags: GivenFlags, noPush: boolean, world: CommandLineWorld, problems: Problems): OutputOptions {

@@ -110,9 +110,8 @@ function requestOf({ source, image, execution }: BuildOptions): BuildRequest {
     target: image.target,
     buildArgs: image.buildArgs,
     labels: image.labels,
-    platform: image.platform ?? buildPlatform,
     buildPlatform,
-    askedPlatform: image.platform,
+    platforms: image.platforms,
     contexts: image.contexts,
     ignorePaths: execution.ignorePaths,
   };

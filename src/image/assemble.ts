@@ -4,7 +4,7 @@
  */
 import { TsbuildError } from '../errors.ts';
 import { digestOf } from './digest.ts';
-import type { ContainerConfig, Descriptor, Image, ImageConfig } from './image.ts';
+import type { ContainerConfig, Descriptor, Image, ImageConfig, Images } from './image.ts';
 import {
   compressionOf,
   DOCKER_CONFIG,
@@ -12,6 +12,7 @@ import {
   type ImageFormat,
   layerMediaType,
   OCI_CONFIG,
+  OCI_INDEX,
   OCI_MANIFEST,
 } from './media-types.ts';
 
@@ -41,6 +42,31 @@ export function assembleImage(image: Image): AssembledImage {
     layers: image.layers.map((layer) => convertLayer(layer.descriptor, format)),
   });
   return { manifest, config };
+}
+
+/** What one name stands for: an image, or an index of images for several platforms. */
+export interface AssembledPublication {
+  readonly images: readonly AssembledImage[];
+  /** Of several images. */
+  readonly index: Document | null;
+  /** What the name points to: the index, else the image's manifest. */
+  readonly top: Document;
+}
+
+/** Several images get an index in the order given. Throws IMAGE_INVALID as `assembleImage` does. */
+export function assemblePublication(images: Images): AssembledPublication {
+  const assembled = images.map(assembleImage);
+  const [first] = assembled;
+  if (first === undefined) throw new Error('there is no image to publish');
+  if (images.length === 1) return { images: assembled, index: null, top: first.manifest };
+  const manifests = images.map(({ config }, i) => ({ ...assembled[i]?.manifest.descriptor, platform: platformObject(config) }));
+  const index = documentOf(OCI_INDEX, { schemaVersion: 2, mediaType: OCI_INDEX, manifests });
+  return { images: assembled, index, top: index };
+}
+
+/** A config's platform as descriptors of manifests name it. */
+export function platformObject({ architecture, os, variant }: ImageConfig): object {
+  return { architecture, os, ...(variant === undefined || variant === '' ? {} : { variant }) };
 }
 
 function checkDiffIds({ config, layers }: Image): void {

@@ -81,3 +81,6 @@ export interface Image {
   readonly layers: readonly Layer[];
   readonly format: ImageFormat;
 }
+
+/** What is published together under one name: one image for each platform. */
+export type Images = readonly [Image, ...Image[]];

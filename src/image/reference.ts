@@ -73,7 +73,9 @@ function checkPath(text: string, path: string): void {
     if (PATH_PART.test(part)) continue;
     if (part === '') throw invalid(text, 'a part of the name is empty', undefined);
     if (PATH_PART.test(part.toLowerCase())) {
-      throw invalid(text, 'names are lower case', `write ${text.replace(path, path.toLowerCase())}`);
+      // Docker Hub's `library/` was not written.
+      const written = text.includes(path) ? path : path.replace(/^library\//, '');
+      throw invalid(text, 'names are lower case', `write ${text.replace(written, written.toLowerCase())}`);
     }
     throw invalid(text, `"${part}" is not a part of a name`, 'lower-case letters and digits, between them ".", "_", "__" or "-"');
   }

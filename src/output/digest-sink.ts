@@ -1,5 +1,5 @@
 /** --no-push without a file: the image goes nowhere, only its digest is told. */
-import { assembleImage } from '../image/assemble.ts';
+import { assemblePublication } from '../image/assemble.ts';
 import type { ImageSink } from './image-sink.ts';
 
 export function digestSink(): ImageSink {
@@ -7,6 +7,6 @@ export function digestSink(): ImageSink {
     label: 'nowhere (not pushed)',
     check: () => Promise.resolve(),
     offer: () => undefined,
-    write: (image) => Promise.resolve({ where: '', digest: assembleImage(image).manifest.descriptor.digest }),
+    write: (images) => Promise.resolve({ where: '', digest: assemblePublication(images).top.descriptor.digest }),
   };
 }

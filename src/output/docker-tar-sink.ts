@@ -4,6 +4,7 @@
  */
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { TsbuildError } from '../errors.ts';
 import { assembleImage, type Document } from '../image/assemble.ts';
 import { hexOf } from '../image/digest.ts';
 import type { Image, Layer } from '../image/image.ts';
@@ -24,7 +25,12 @@ export function dockerTarSink({ path, references }: DockerTarSinkOptions): Image
     label: path,
     check: () => prepareFile(path),
     offer: () => undefined,
-    async write(image, signal) {
+    async write([image, ...others], signal) {
+      if (others.length > 0) {
+        throw new TsbuildError('OUTPUT_FAILED', `${path} can hold the image of one platform only`, {
+          hint: 'an OCI image layout holds several: --oci-layout-path FOLDER',
+        });
+      }
       const assembled = assembleImage(image);
       await writeAtomically(path, await archive(image, { config: assembled.config, references, signal }), signal);
       return { where: path, digest: assembled.manifest.descriptor.digest };

@@ -8,9 +8,9 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { verifier } from '../blob/verify.ts';
 import { TsbuildError } from '../errors.ts';
-import { assembleImage, type Document, isForeignLayer } from '../image/assemble.ts';
+import { type AssembledPublication, assemblePublication, isForeignLayer, platformObject } from '../image/assemble.ts';
 import { hexOf } from '../image/digest.ts';
-import type { Descriptor, Image, Layer } from '../image/image.ts';
+import type { Descriptor, Images, Layer } from '../image/image.ts';
 import { isObject, type JsonObject, parseJsonObject } from '../image/json.ts';
 import { OCI_INDEX } from '../image/media-types.ts';
 import { formatReference, type Reference, withDefaultTag } from '../image/reference.ts';
@@ -60,18 +60,19 @@ export function ociLayoutSink({ folder, references }: OciLayoutSinkOptions): Ima
     offer(layer, signal) {
       if (!isForeignLayer(layer.descriptor)) void store(layer, signal);
     },
-    async write(image, signal) {
-      const { manifest, config } = assembleImage(image);
-      const layers = image.layers.filter((layer) => !isForeignLayer(layer.descriptor));
-      const blobs = [...layers, bytesLayer(config), bytesLayer(manifest)];
+    async write(images, signal) {
+      const publication = assemblePublication(images);
+      const layers = images.flatMap((image) => image.layers).filter((layer) => !isForeignLayer(layer.descriptor));
+      const documents = publication.images.flatMap(({ config, manifest }) => [config, manifest]);
+      const blobs = [...layers, ...[...documents, publication.top].map(bytesLayer)];
       await allOrStop(
         blobs.map((blob) => store(blob, signal)),
         () => halt.abort(new Error('another blob could not be written')),
       );
       await writeJson(join(folder, 'oci-layout'), { imageLayoutVersion: '1.0.0' }, signal);
       const index = await readIndex(folder);
-      await writeJson(join(folder, 'index.json'), withImage(index, entries(image, manifest, references)), signal);
-      return { where: folder, digest: manifest.descriptor.digest };
+      await writeJson(join(folder, 'index.json'), withImage(index, entries(images, publication, references)), signal);
+      return { where: folder, digest: publication.top.descriptor.digest };
     },
   };
 }
@@ -93,9 +94,9 @@ async function readIndex(folder: string): Promise<JsonObject | null> {
   }
 }
 
-function entries(image: Image, manifest: Document, references: readonly Reference[]): readonly JsonObject[] {
-  const { os, architecture, variant } = image.config;
-  const descriptor = { ...manifest.descriptor, platform: { architecture, os, ...(variant === undefined ? {} : { variant }) } };
+/** An index of several images is a blob like a manifest, as buildx writes it: its entry has no platform. */
+function entries([image]: Images, { top, index }: AssembledPublication, references: readonly Reference[]): readonly JsonObject[] {
+  const descriptor = { ...top.descriptor, ...(index === null ? { platform: platformObject(image.config) } : {}) };
   if (references.length === 0) return [descriptor];
   return references.map(withDefaultTag).map(({ registry, repository, tag }) => ({
     ...descriptor,

@@ -1,8 +1,8 @@
 /**
- * Pushes an image under one name. Layers go as soon as they are known, the manifest last, so the name never points to an
- * image that is not whole. What the registry has already, or can mount, is not sent.
+ * Pushes an image, or an index of several, under one name. Layers go as soon as they are known, the manifest last, so the name
+ * never points to an image that is not whole. What the registry has already, or can mount, is not sent.
  */
-import { assembleImage, isForeignLayer } from '../image/assemble.ts';
+import { assemblePublication, isForeignLayer } from '../image/assemble.ts';
 import type { Digest } from '../image/digest.ts';
 import type { Layer } from '../image/image.ts';
 import { formatReference, type Reference, withDefaultTag } from '../image/reference.ts';
@@ -45,18 +45,20 @@ export function registrySink({ client, destination }: RegistrySinkOptions): Imag
     offer(layer, signal) {
       if (!isForeignLayer(layer.descriptor)) void push(layer, signal);
     },
-    async write(image, signal) {
-      const { manifest, config } = assembleImage(image);
-      const layers = image.layers.filter((layer) => !isForeignLayer(layer.descriptor));
+    async write(images, signal) {
+      const { images: assembled, index, top } = assemblePublication(images);
+      const layers = images.flatMap((image) => image.layers).filter((layer) => !isForeignLayer(layer.descriptor));
       const wanted = new Set(layers.map((layer) => layer.descriptor.digest));
       for (const [digest, { stop }] of offered) if (!wanted.has(digest)) stop.abort(new Error('the image does not have this layer'));
       const pushes = [
         ...layers.map((layer) => push(layer, signal)),
-        client.pushBlob(to, bytesLayer(config), AbortSignal.any([signal, halt.signal])),
+        ...assembled.map(({ config }) => client.pushBlob(to, bytesLayer(config), AbortSignal.any([signal, halt.signal]))),
       ];
       await allOrStop(pushes, () => halt.abort(new Error('another blob could not be pushed')));
-      await client.pushManifest(to, manifest, tag ?? null, signal);
-      return { where, digest: manifest.descriptor.digest };
+      // By digest only: the index is what gets the name.
+      if (index !== null) await Promise.all(assembled.map(({ manifest }) => client.pushManifest(to, manifest, null, signal)));
+      await client.pushManifest(to, top, tag ?? null, signal);
+      return { where, digest: top.descriptor.digest };
     },
   };
 }

@@ -9,8 +9,8 @@ import { checkOptions } from './checks/check-options.ts';
 import { createFaults, type Faults, notSupported } from './faults.ts';
 import { lowerStages } from './lower-stages.ts';
 import type { BaseConfigs, BaseRequest, PlanInputs } from './plan.ts';
-import { type Reach, reach } from './reach.ts';
-import { type Outline, outlineOf } from './stages.ts';
+import { type Reach, reach, type Trigger } from './reach.ts';
+import { type Outline, outlineOf, type StageOutline } from './stages.ts';
 import { checkStages } from './static-checks.ts';
 
 /**
@@ -49,10 +49,22 @@ export function survey(
   const outline = outlineOf(parsed, inputs, faults);
   checkStages(outline, faults);
   const reached = reach(outline, known, faults);
-  for (const index of reached.stages) {
-    const stage = outline.stages[index];
-    if (stage === undefined || stage.platform.os === 'linux') continue;
-    faults.add(notSupported(`building for ${formatPlatform(stage.platform)} is not supported`, 'only linux images can be built'), stage.at);
-  }
+  for (const index of reached.stages) checkSystem(outline.stages[index], reached.triggers.get(index) ?? [], faults);
   return { outline, reached };
+}
+
+/** Files can be laid out for any system that has paths like Linux's; commands run on Linux only. */
+function checkSystem(stage: StageOutline | undefined, triggers: readonly Trigger[], faults: Faults): void {
+  if (stage === undefined || stage.platform.os === 'linux') return;
+  const platform = formatPlatform(stage.platform);
+  if (stage.platform.os === 'windows') {
+    faults.add(notSupported(`building for ${platform} is not supported`, 'Windows has paths and layers of its own'), stage.at);
+    return;
+  }
+  const run = [...triggers.map(({ instruction }) => instruction), ...stage.instructions].find(({ keyword }) => keyword === 'RUN');
+  if (run === undefined) return;
+  faults.add(
+    notSupported(`RUN cannot be executed for ${platform}`, 'only commands for linux run here: build the files in a linux stage'),
+    run.at,
+  );
 }

@@ -42,7 +42,9 @@ export function jsonReporter(options: ReportOptions, world: ReportWorld): Report
       case 'step-start': {
         running.set(event.id, { start: event, output: outputLines(), last: lastLines() });
         const { id, stage, number, total, title } = event;
-        log.info({ event: 'step-start', id, stage, number, total, instruction: title, ...place(event.at) }, `${stepLabel(event)} ${title}`);
+        const platform = event.platform === undefined ? {} : { platform: event.platform };
+        const fields = { event: 'step-start', id, stage, ...platform, number, total, instruction: title, ...place(event.at) };
+        log.info(fields, `${stepLabel(event)} ${title}`);
         return;
       }
       case 'step-output': {

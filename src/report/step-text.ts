@@ -13,10 +13,11 @@ export function planText(event: Extract<BuildEvent, { type: 'plan' }>): string {
   return `Building ${count(event.steps, 'step')} in ${count(event.stages, 'stage')}${run}`;
 }
 
-/** `[build 2/9]`; a stage without a name is `[stage-0 2/9]`. */
-export function stepLabel(step: Pick<StepStart, 'stage' | 'number' | 'total'>): string {
+/** `[build 2/9]`; a stage without a name is `[stage-0 2/9]`; where there are several platforms, `[linux/arm64 build 2/9]`. */
+export function stepLabel(step: Pick<StepStart, 'stage' | 'platform' | 'number' | 'total'>): string {
   const stage = /^\d+$/.test(step.stage) ? `stage-${step.stage}` : withoutControls(step.stage);
-  return `[${stage} ${step.number}/${step.total}]`;
+  const platform = step.platform === undefined ? '' : `${withoutControls(step.platform)} `;
+  return `[${platform}${stage} ${step.number}/${step.total}]`;
 }
 
 /** `done in 3.2 s, layer of 12.3 MB`. */

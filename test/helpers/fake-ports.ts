@@ -9,7 +9,7 @@ import type { BuildEvent } from '../../src/build/events.ts';
 import type { BuildRequest, BuildResult, Ports } from '../../src/build/ports.ts';
 import type { CacheMountRequest } from '../../src/cache-mounts/cache-mounts.ts';
 import { TsbuildError } from '../../src/errors.ts';
-import { assembleImage } from '../../src/image/assemble.ts';
+import { assemblePublication } from '../../src/image/assemble.ts';
 import { digestOf } from '../../src/image/digest.ts';
 import type { ContainerConfig, Image, ImageConfig, Layer } from '../../src/image/image.ts';
 import type { Platform } from '../../src/image/platform.ts';
@@ -39,9 +39,11 @@ export interface FakeOptions {
   readonly images?: Readonly<Record<string, FakeImage>>;
   readonly secrets?: Readonly<Record<string, string>>;
   /** --platform. */
-  readonly platform?: Platform;
+  readonly platforms?: readonly Platform[];
   readonly ignorePaths?: readonly string[];
   readonly parallelRuns?: number;
+  /** Architectures whose programs the backend can execute; all when absent. */
+  readonly executes?: readonly string[];
   /** `command`: the text of a shell form. */
   run?(command: string, spec: RunSpec, signal: AbortSignal): Promise<RunOutcome | undefined> | RunOutcome | undefined;
   readonly ports?: Partial<Ports>;
@@ -65,7 +67,7 @@ export interface FakeWorld {
   paths(layer: Layer | undefined): readonly string[];
   /** The same with what they are. */
   puts(layer: Layer): readonly (readonly [string, TreeEntry])[];
-  build(signal?: AbortSignal): Promise<BuildResult>;
+  build(signal?: AbortSignal): Promise<BuildResult & { readonly image: Image }>;
 }
 
 /** What the clock shows first; each look moves it on by a second. */
@@ -152,6 +154,7 @@ export function fakeWorld(options: FakeOptions): FakeWorld {
 
   const backend: Backend = {
     name: 'namespaces',
+    executes: ({ architecture }) => options.executes?.includes(architecture) ?? true,
     maxRootfs: 100,
     async open(layers, openSignal) {
       openSignal.throwIfAborted();
@@ -187,10 +190,10 @@ export function fakeWorld(options: FakeOptions): FakeWorld {
     label: 'memory',
     check: () => Promise.resolve(),
     offer: (layer) => void log.push(`offer ${library.paths(layer).join(' ')}`),
-    async write(image: Image, signal) {
+    async write(written, signal) {
       signal.throwIfAborted();
       log.push('write');
-      return { where: 'memory', digest: assembleImage(image).manifest.descriptor.digest };
+      return { where: 'memory', digest: assemblePublication(written).top.descriptor.digest };
     },
   };
 
@@ -253,9 +256,8 @@ export function fakeWorld(options: FakeOptions): FakeWorld {
     target: options.target ?? null,
     buildArgs: new Map(Object.entries(options.buildArgs ?? {})),
     labels: new Map(),
-    platform: options.platform ?? PLATFORM,
     buildPlatform: PLATFORM,
-    askedPlatform: options.platform ?? null,
+    platforms: options.platforms ?? [],
     contexts: options.contexts ?? new Map(),
     ignorePaths: options.ignorePaths ?? [],
   };
@@ -268,7 +270,10 @@ export function fakeWorld(options: FakeOptions): FakeWorld {
     cacheRequests,
     paths: (layer) => (layer === undefined ? [] : library.paths(layer)),
     puts: (layer) => library.puts(layer),
-    build: (signal = new AbortController().signal) => build(request, ports, signal),
+    async build(signal = new AbortController().signal) {
+      const result = await build(request, ports, signal);
+      return { ...result, image: result.images[0] };
+    },
   };
 }
 

@@ -65,7 +65,7 @@ describe.skipIf(reason !== undefined)(`an open registry${because}`, () => {
       const sink = registrySink({ client, destination: at(`${format}:one`) });
       await sink.check(never);
       sink.offer(layers[0] as never, never);
-      const published = await sink.write(image, never);
+      const published = await sink.write([image], never);
       expect(published.where).toBe(`${registry.host}/${format}:one`);
 
       expect(await inspect(published.where)).toMatchObject({
@@ -90,7 +90,7 @@ describe.skipIf(reason !== undefined)(`an open registry${because}`, () => {
     ]) {
       const transfers: Transfer[] = [];
       const client = newClient({ onTransfer: (t) => transfers.push(t) });
-      await registrySink({ client, destination: at('again:1') }).write(image, never);
+      await registrySink({ client, destination: at('again:1') }).write([image], never);
       expect(transfers.filter((t) => t.state !== 'running').map((t) => t.state)).toEqual(states);
       client.close();
     }
@@ -100,11 +100,11 @@ describe.skipIf(reason !== undefined)(`an open registry${because}`, () => {
     const image = testImage([await testLayer({ bytes: 500_000 })]);
     const transfers: Transfer[] = [];
     const client = newClient({ onTransfer: (t) => transfers.push(t) });
-    await registrySink({ client: newClient(), destination: at('base/image:1') }).write(image, never);
+    await registrySink({ client: newClient(), destination: at('base/image:1') }).write([image], never);
     const base = await registrySource({ client, store: await newStore() }).resolve(`${registry.host}/base/image:1`, AMD64, never);
     const top = await testLayer();
     const config = { ...base.config, rootfs: { type: 'layers' as const, diff_ids: [...base.config.rootfs.diff_ids, top.diffId] } };
-    await registrySink({ client, destination: at('derived:1') }).write({ ...base, config, layers: [...base.layers, top] }, never);
+    await registrySink({ client, destination: at('derived:1') }).write([{ ...base, config, layers: [...base.layers, top] }], never);
     const digest = base.layers[0]?.descriptor.digest;
     expect(transfers.filter((t) => t.id.includes(digest as string)).map((t) => [t.direction, t.state])).toEqual([['push', 'mounted']]);
     expect((await inspect(`${registry.host}/derived:1`)).Layers).toEqual([digest, top.descriptor.digest]);
@@ -116,7 +116,7 @@ describe.skipIf(reason !== undefined)(`an open registry${because}`, () => {
     const image = testImage([layer]);
     const client = newClient();
     const names = ['many/a:1', 'many/a:2', 'many/b:1'];
-    const published = await Promise.all(names.map((name) => registrySink({ client, destination: at(name) }).write(image, never)));
+    const published = await Promise.all(names.map((name) => registrySink({ client, destination: at(name) }).write([image], never)));
     expect(new Set(published.map((p) => p.digest)).size).toBe(1);
     for (const name of names) expect((await inspect(`${registry.host}/${name}`)).Digest).toBe(published[0]?.digest);
     expect(layer.opened).toBe(1);
@@ -152,7 +152,7 @@ describe.skipIf(reason !== undefined)(`an open registry${because}`, () => {
     const manifests = [];
     for (const architecture of ['amd64', 'arm64']) {
       const published = await registrySink({ client, destination: at(`multi:${architecture}`) }).write(
-        testImage([], { config: { architecture } }),
+        [testImage([], { config: { architecture } })],
         never,
       );
       const { bytes } = await client.getManifest(at(`multi:${architecture}`), never);
@@ -175,7 +175,7 @@ describe.skipIf(reason !== undefined)(`an open registry${because}`, () => {
 
   test('the registry serves as a mirror of Docker Hub, and layers found there are mounted from there', async () => {
     const plain = newClient();
-    await registrySink({ client: plain, destination: at('library/mirrored:1') }).write(testImage([await testLayer()]), never);
+    await registrySink({ client: plain, destination: at('library/mirrored:1') }).write([testImage([await testLayer()])], never);
     const client = newClient({ mirrors: [registry.host], hubAfterMirrors: 'never' });
     const base = await registrySource({ client, store: await newStore() }).resolve('mirrored:1', AMD64, never);
     expect(base.ref).toBe('docker.io/library/mirrored:1');
@@ -230,7 +230,7 @@ describe.skipIf(reason !== undefined)(`a registry with a login${because}`, () =>
     const client = as(right);
     const sink = registrySink({ client, destination: at('app:1') });
     await sink.check(never);
-    const { digest } = await sink.write(testImage([await testLayer()]), never);
+    const { digest } = await sink.write([testImage([await testLayer()])], never);
     expect((await inspect(`${registry.host}/app:1`, '--creds', 'robot:pass:word')).Digest).toBe(digest);
     const base = await registrySource({ client, store: await newStore() }).resolve(`${registry.host}/app:1`, AMD64, never);
     expect(base.digest).toBe(digest);

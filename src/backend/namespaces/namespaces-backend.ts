@@ -5,6 +5,7 @@
 import { availableParallelism } from 'node:os';
 import { makeFolder } from '../../sys/make-folder.ts';
 import type { Backend } from '../backend.ts';
+import { startsHere } from './foreign-programs.ts';
 import { openRootfs, type RootfsOptions } from './rootfs.ts';
 
 /** A rootfs costs one waiting process; stages run side by side as far as the machine has cores for them. */
@@ -13,6 +14,10 @@ const MIN_ROOTFS = 4;
 export function namespacesBackend(options: RootfsOptions): Backend {
   return {
     name: 'namespaces',
+    executes(platform) {
+      makeFolder(options.workFolder);
+      return startsHere(platform, options.workFolder);
+    },
     maxRootfs: Math.max(MIN_ROOTFS, 2 * availableParallelism()),
     async open(layers, signal) {
       makeFolder(options.workFolder);

@@ -215,8 +215,8 @@ describe('the config', () => {
 
     test('of --platform, whatever the base says', async () => {
       const images = base({ os: 'linux', architecture: 'amd64', variant: 'v3', 'os.version': '10' });
-      expect(await platformOf({ images, platform: arm })).toEqual({ ...arm, version: undefined });
-      expect(await platformOf({ images, platform: { os: 'linux', architecture: 's390x' } })).toEqual({
+      expect(await platformOf({ images, platforms: [arm] })).toEqual({ ...arm, version: undefined });
+      expect(await platformOf({ images, platforms: [{ os: 'linux', architecture: 's390x' }] })).toEqual({
         os: 'linux',
         architecture: 's390x',
         variant: undefined,
@@ -227,12 +227,12 @@ describe('the config', () => {
     test('of --platform with the base’s variant and version where system and architecture agree', async () => {
       const images = base({ os: 'linux', architecture: 'amd64', variant: 'v3', 'os.version': '10' });
       const platform = { os: 'linux', architecture: 'amd64' };
-      expect(await platformOf({ images, platform })).toEqual({ ...platform, variant: 'v3', version: '10' });
-      expect(await platformOf({ images, platform: { ...platform, variant: 'v2' } })).toMatchObject({ variant: 'v2', version: '10' });
+      expect(await platformOf({ images, platforms: [platform] })).toEqual({ ...platform, variant: 'v3', version: '10' });
+      expect(await platformOf({ images, platforms: [{ ...platform, variant: 'v2' }] })).toMatchObject({ variant: 'v2', version: '10' });
     });
 
     test('of --platform from scratch', async () => {
-      const { image } = await fakeWorld({ dockerfile: 'FROM scratch\nENV A=1\n', platform: arm }).build();
+      const { image } = await fakeWorld({ dockerfile: 'FROM scratch\nENV A=1\n', platforms: [arm] }).build();
       expect(image.config).toMatchObject(arm);
     });
   });

@@ -40,11 +40,12 @@ function faults(argv: readonly string[], env: Env = {}): readonly string[] {
 }
 
 const fine = ['--context=.', '--no-push'];
+const CONTEXT_HINT = 'write --build-context NAME=FOLDER, NAME=docker-image://REFERENCE or NAME=oci-layout://FOLDER:TAG';
 
 test('with nothing but --no-push, everything has its default', () => {
   expect(parse(['--no-push'])).toEqual({
     source: { contextFolder: cwd, contextLabel: '.', dockerfilePath: join(cwd, 'Dockerfile'), dockerfileLabel: 'Dockerfile' },
-    image: { target: null, buildArgs: new Map(), contexts: new Map(), labels: new Map(), platform: null },
+    image: { target: null, buildArgs: new Map(), contexts: new Map(), labels: new Map(), platforms: [] },
     output: { destinations: [], push: 'never', tarPath: null, ociLayoutPath: null },
     resultFiles: { digestFile: null, imageNameWithDigestFile: null, imageNameTagWithDigestFile: null },
     registry: {
@@ -90,9 +91,20 @@ describe('each flag does what it says', () => {
       }),
     ],
     [['--label', 'a=1', '--label', 'a=2', '--label', 'b='], 'image', () => ({ labels: new Map(Object.entries({ a: '2', b: '' })) })],
-    [['--platform', 'linux/aarch64'], 'image', () => ({ platform: { os: 'linux', architecture: 'arm64' } })],
-    [['--custom-platform=linux/arm/v6'], 'image', () => ({ platform: { os: 'linux', architecture: 'arm', variant: 'v6' } })],
-    [['--customPlatform', 'linux/amd64'], 'image', () => ({ platform: { os: 'linux', architecture: 'amd64' } })],
+    [['--platform', 'linux/aarch64'], 'image', () => ({ platforms: [{ os: 'linux', architecture: 'arm64' }] })],
+    [['--custom-platform=linux/arm/v6'], 'image', () => ({ platforms: [{ os: 'linux', architecture: 'arm', variant: 'v6' }] })],
+    [['--customPlatform', 'linux/amd64'], 'image', () => ({ platforms: [{ os: 'linux', architecture: 'amd64' }] })],
+    [
+      ['--platform', 'linux/arm64,linux/x86_64', '--platform=', '--platform=linux/amd64', '--platform=darwin/arm64'],
+      'image',
+      () => ({
+        platforms: [
+          { os: 'linux', architecture: 'arm64' },
+          { os: 'linux', architecture: 'amd64' },
+          { os: 'darwin', architecture: 'arm64' },
+        ],
+      }),
+    ],
     [
       ['-d', 'app', '-d', 'docker.io/library/app:latest', '-d', D],
       'output',
@@ -213,10 +225,42 @@ describe('each fault is told with what to do', () => {
       ['USAGE --log-format json and --progress tty exclude each other | leave one of them out'],
     ],
     [[...fine, '--build-arg', '=x'], ['USAGE --build-arg "=x" has no name | write --build-arg NAME=VALUE']],
+    [
+      [...fine, '--build-context', 'folder', '--build-context', 'a=', '--build-context=scratch=ctx', '--build-context', 'a=nowhere'],
+      [
+        `USAGE --build-context folder: "folder" is not NAME=VALUE | ${CONTEXT_HINT}`,
+        `USAGE --build-context a: "a=" is not NAME=VALUE | ${CONTEXT_HINT}`,
+        'USAGE --build-context scratch: "scratch" always means the same and cannot be replaced | choose another name',
+        'CONTEXT_NOT_FOUND --build-context a: the folder nowhere does not exist | give an existing folder',
+      ],
+    ],
+    [
+      [
+        ...fine,
+        '--build-context',
+        'a=https://example.com/a.tar',
+        '--build-context',
+        'a=git@example.com:a/b.git',
+        '--build-context=a=ftp://x',
+      ],
+      [
+        'NOT_SUPPORTED --build-context a: not supported yet: https:// addresses in --build-context | fetch it into a folder first and give that folder',
+        'NOT_SUPPORTED --build-context a: not supported yet: git repositories in --build-context | fetch it into a folder first and give that folder',
+        `USAGE --build-context a: a context of the kind ftp:// is not known | ${CONTEXT_HINT}`,
+      ],
+    ],
+    [
+      [...fine, '--build-context', 'a=oci-layout://ctx:1', '--build-context', 'a=oci-layout://ctx@sha256:1', '--build-context=A=ctx'],
+      [
+        'CONTEXT_NOT_FOUND --build-context a: ctx is not an OCI image layout: it has no index.json | make one with --oci-layout-path, or with skopeo copy ... oci:FOLDER:TAG',
+        'REFERENCE_INVALID --build-context a: "sha256:1" is not a sha256 digest | a digest is "sha256:" and 64 lower-case hex digits',
+        'REFERENCE_INVALID --build-context A: "A" is not an image reference: names are lower case | write a',
+      ],
+    ],
     [[...fine, '--label', 'x'], ['USAGE --label "x" is not NAME=VALUE | write --label NAME=VALUE']],
     [
-      [...fine, '--platform', 'linux/amd64,linux/arm64'],
-      ['NOT_SUPPORTED not supported yet: several platforms in one build | build once for each platform'],
+      ['-d', 'app', '--tar-path', 'app.tar', '--platform', 'linux/amd64,linux/arm64'],
+      ['USAGE --tar-path cannot hold images of several platforms | push them, or write --oci-layout-path FOLDER'],
     ],
     [
       [...fine, '--platform', 'a b'],

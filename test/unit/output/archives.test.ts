@@ -65,7 +65,7 @@ describe('the docker load archive', () => {
     const image = testImage([one, two, one]);
     const sink = dockerTarSink({ path: at(), references });
     await sink.check(never);
-    const published = await sink.write(image, never);
+    const published = await sink.write([image], never);
     const { config, manifest } = assembleImage(image);
     expect(published).toEqual({ where: at(), digest: manifest.descriptor.digest });
     const [a, b] = [`${hexOf(one.descriptor.digest)}.tar.gz`, `${hexOf(two.descriptor.digest)}.tar.gz`];
@@ -85,7 +85,7 @@ describe('the docker load archive', () => {
   test.skipIf(noSkopeo !== undefined)(`is an image to skopeo, layers of all kinds${because(noSkopeo)}`, async () => {
     const image = testImage([await testLayer(), await plainLayer()]);
     await dockerTarSink({ path: at(), references }).check(never);
-    await dockerTarSink({ path: at(), references }).write(image, never);
+    await dockerTarSink({ path: at(), references }).write([image], never);
     run('skopeo', 'copy', `docker-archive:${at()}:debian:other`, `dir:${folder}/dir`);
     const copied = JSON.parse(readFileSync(join(folder, 'dir', 'manifest.json'), 'utf8')) as { config: { digest: string } };
     expect(copied.config.digest).toBe(assembleImage(image).config.descriptor.digest);
@@ -93,7 +93,7 @@ describe('the docker load archive', () => {
 
   test.skipIf(noZstd !== undefined)(`may hold zstd layers${because(noZstd)}`, async () => {
     await dockerTarSink({ path: at(), references: [] }).check(never);
-    await dockerTarSink({ path: at(), references: [] }).write(testImage([await zstdLayer()]), never);
+    await dockerTarSink({ path: at(), references: [] }).write([testImage([await zstdLayer()])], never);
     run('skopeo', 'copy', `docker-archive:${at()}`, `oci:${folder}/oci:x`);
   });
 
@@ -101,7 +101,7 @@ describe('the docker load archive', () => {
     const image = testImage([await testLayer()]);
     const digests: string[] = [];
     for (const name of ['one', 'two']) {
-      await dockerTarSink({ path: join(folder, name), references }).write(image, never);
+      await dockerTarSink({ path: join(folder, name), references }).write([image], never);
       digests.push(digestOf(readFileSync(join(folder, name))));
     }
     expect(digests[0]).toBe(digests[1]);
@@ -110,7 +110,7 @@ describe('the docker load archive', () => {
   test('is not there, and leaves nothing, when a layer fails', async () => {
     writeFileSync(join(folder, 'image.tar'), 'old');
     const sink = dockerTarSink({ path: join(folder, 'image.tar'), references });
-    await expect(sink.write(testImage([await testLayer(), await failing()]), never)).rejects.toThrow('source broke');
+    await expect(sink.write([testImage([await testLayer(), await failing()])], never)).rejects.toThrow('source broke');
     expect(readdirSync(folder)).toEqual(['image.tar']);
     expect(readFileSync(join(folder, 'image.tar'), 'utf8')).toBe('old');
   });
@@ -120,7 +120,7 @@ describe('the docker load archive', () => {
     const controller = new AbortController();
     const reason = new Error('stop');
     setTimeout(() => controller.abort(reason), 20);
-    await expect(dockerTarSink({ path: join(folder, 'x'), references }).write(testImage([hanging]), controller.signal)).rejects.toBe(
+    await expect(dockerTarSink({ path: join(folder, 'x'), references }).write([testImage([hanging])], controller.signal)).rejects.toBe(
       reason,
     );
     expect(readdirSync(folder)).toEqual([]);
@@ -148,7 +148,7 @@ describe('the OCI layout', () => {
       const sink = ociLayoutSink({ folder: at(), references: [parseReference('reg.example/app:v1')] });
       await sink.check(never);
       sink.offer(layers[0] as never, never);
-      const published = await sink.write(image, never);
+      const published = await sink.write([image], never);
       const inspected = JSON.parse(run('skopeo', 'inspect', `oci:${at()}:v1`)) as { Digest: string; Labels: unknown };
       expect(inspected).toMatchObject({ Digest: published.digest, Labels: { a: '1', b: '2' } });
       run('umoci', 'unpack', '--rootless', '--image', `${at()}:v1`, join(folder, 'bundle'));
@@ -160,7 +160,7 @@ describe('the OCI layout', () => {
   test('keeps images of other names and replaces one of the same name', async () => {
     const images = [testImage([await testLayer()]), testImage([await testLayer()]), testImage([await testLayer()])] as const;
     const write = (image: (typeof images)[number], name: string) =>
-      ociLayoutSink({ folder: at(), references: [parseReference(name)] }).write(image, never);
+      ociLayoutSink({ folder: at(), references: [parseReference(name)] }).write([image], never);
     await write(images[0], 'app:a');
     await write(images[1], 'app:b');
     const { digest } = await write(images[2], 'app:a');
@@ -172,8 +172,8 @@ describe('the OCI layout', () => {
 
   test('holds an image without a name once', async () => {
     const image = testImage([await testLayer()]);
-    await ociLayoutSink({ folder: at(), references: [] }).write(image, never);
-    await ociLayoutSink({ folder: at(), references: [] }).write(image, never);
+    await ociLayoutSink({ folder: at(), references: [] }).write([image], never);
+    await ociLayoutSink({ folder: at(), references: [] }).write([image], never);
     expect(indexOf().manifests).toEqual([
       { ...assembleImage(image).manifest.descriptor, platform: { architecture: 'amd64', os: 'linux' } },
     ]);
@@ -184,7 +184,7 @@ describe('the OCI layout', () => {
     const image = testImage([await testLayer(), await failing()]);
     sink.offer(image.layers[1] as never, never);
     await new Promise((resolve) => setTimeout(resolve, 20));
-    await expect(sink.write(image, never)).rejects.toThrow('source broke');
+    await expect(sink.write([image], never)).rejects.toThrow('source broke');
     expect(existsSync(join(at(), 'index.json'))).toBe(false);
     expect(readdirSync(join(at(), 'blobs', 'sha256')).filter((name) => name.endsWith('.tmp'))).toEqual([]);
   });
@@ -194,7 +194,7 @@ describe('the OCI layout', () => {
     await mkdir(join(at(), 'blobs', 'sha256'), { recursive: true });
     const path = join(at(), 'blobs', 'sha256', hexOf(layer.descriptor.digest));
     writeFileSync(path, Buffer.alloc(layer.descriptor.size));
-    await ociLayoutSink({ folder: at(), references: [] }).write(testImage([layer]), never);
+    await ociLayoutSink({ folder: at(), references: [] }).write([testImage([layer])], never);
     expect(digestOf(readFileSync(path))).toBe(layer.descriptor.digest);
     expect(statSync(path).size).toBe(layer.descriptor.size);
   });
@@ -215,6 +215,6 @@ describe('the OCI layout', () => {
 test('both, and no output at all, have the digest of a push', async () => {
   const image = testImage([await testLayer()], { format: 'docker' });
   const { digest } = assembleImage(image).manifest.descriptor;
-  expect((await dockerTarSink({ path: join(folder, 'x'), references: [] }).write(image, never)).digest).toBe(digest);
-  expect((await ociLayoutSink({ folder: join(folder, 'y'), references: [] }).write(image, never)).digest).toBe(digest);
+  expect((await dockerTarSink({ path: join(folder, 'x'), references: [] }).write([image], never)).digest).toBe(digest);
+  expect((await ociLayoutSink({ folder: join(folder, 'y'), references: [] }).write([image], never)).digest).toBe(digest);
 });

@@ -52,7 +52,7 @@ test('without an output only the digest is told', async () => {
   const sink = digestSink();
   const signal = new AbortController().signal;
   await sink.check(signal);
-  expect(await sink.write(image, signal)).toEqual({ where: '', digest: assembleImage(image).manifest.descriptor.digest });
+  expect(await sink.write([image], signal)).toEqual({ where: '', digest: assembleImage(image).manifest.descriptor.digest });
 });
 
 test('before the build a folder in the place of a file, or a place where no file can be made, is an error', async () => {

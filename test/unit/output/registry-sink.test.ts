@@ -33,7 +33,7 @@ test('the manifest comes last, after layers and config', async () => {
   const { log, client } = recordingClient();
   const image = testImage([await testLayer(), await testLayer()]);
   const { manifest, config } = assembleImage(image);
-  const published = await registrySink({ client, destination: parseReference('reg.example/app') }).write(image, never);
+  const published = await registrySink({ client, destination: parseReference('reg.example/app') }).write([image], never);
   expect(published).toEqual({ where: 'reg.example/app:latest', digest: manifest.descriptor.digest });
   expect(log.slice(0, -1).sort()).toEqual(
     [...image.layers.map((l) => l.descriptor.digest), config.descriptor.digest].map((d) => `blob ${d}`).sort(),
@@ -48,7 +48,7 @@ test('an offered layer goes at once, and only once', async () => {
   sink.offer(layer, never);
   expect(log).toEqual([`blob ${layer.descriptor.digest}`]);
   sink.offer(layer, never);
-  await sink.write(testImage([layer]), never);
+  await sink.write([testImage([layer])], never);
   expect(log.filter((l) => l === `blob ${layer.descriptor.digest}`)).toHaveLength(1);
 });
 
@@ -58,7 +58,7 @@ test('the failure of an offered layer surfaces in write, before the manifest', a
   const sink = registrySink({ client, destination: parseReference('reg.example/app:1') });
   sink.offer(layer, never);
   await new Promise((resolve) => setTimeout(resolve, 5));
-  await expect(sink.write(testImage([layer]), never)).rejects.toThrow('refused');
+  await expect(sink.write([testImage([layer])], never)).rejects.toThrow('refused');
   expect(log.some((l) => l.startsWith('manifest'))).toBe(false);
 });
 
@@ -67,7 +67,7 @@ test('offered layers that the image does not have are given up and do not fail i
   const { log, client } = recordingClient([unwanted.descriptor.digest], [refused.descriptor.digest]);
   const sink = registrySink({ client, destination: parseReference('reg.example/app:1') });
   for (const layer of [wanted, unwanted, refused]) sink.offer(layer, never);
-  await sink.write(testImage([wanted]), never);
+  await sink.write([testImage([wanted])], never);
   expect(log).toContain(`aborted ${unwanted.descriptor.digest}`);
 });
 
@@ -80,7 +80,7 @@ test('foreign layers are named but not pushed', async () => {
   };
   const sink = registrySink({ client, destination: parseReference('reg.example/app:1') });
   sink.offer(foreign, never);
-  await sink.write(testImage([foreign]), never);
+  await sink.write([testImage([foreign])], never);
   expect(log).not.toContain(`blob ${layer.descriptor.digest}`);
 });
 
@@ -94,6 +94,6 @@ test('when one blob fails, the others are stopped and waited for', async () => {
   const [stuck, refused] = [await testLayer(), await testLayer()];
   const { log, client } = recordingClient([stuck.descriptor.digest], [refused.descriptor.digest]);
   const sink = registrySink({ client, destination: parseReference('reg.example/app:1') });
-  await expect(sink.write(testImage([stuck, refused]), never)).rejects.toThrow('refused');
+  await expect(sink.write([testImage([stuck, refused])], never)).rejects.toThrow('refused');
   expect(log.at(-1)).toBe(`aborted ${stuck.descriptor.digest}`);
 });

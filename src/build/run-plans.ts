@@ -1,10 +1,11 @@
-/** Runs a plan's stages, each once, as soon as what they need is there. */
+/** Runs the stages of plans, each once, as soon as what they need is there. */
 import type { Cleanup } from '../async/cleanup.ts';
 import { limiter } from '../async/limiter.ts';
 import { oncePerKey } from '../async/once-per-key.ts';
 import type { BaseImage } from '../base-image/image-source.ts';
 import { locate, TsbuildError } from '../errors.ts';
 import type { Layer } from '../image/image.ts';
+import { formatPlatform, type Platform } from '../image/platform.ts';
 import type { LayerMaterial } from '../layer/layer-material.ts';
 import { stackTree } from '../layer/stack-tree.ts';
 import { type BuildPlan, baseKey, type Stage } from '../plan/plan.ts';
@@ -12,15 +13,16 @@ import type { LayerNeed } from '../unpacked/layer-library.ts';
 import { baseHistory } from './base-history.ts';
 import { type Contexts, contextOf, isContext, type OpenContext } from './contexts.ts';
 import { allOrStop, type Halt, haltWithin } from './halt.ts';
+import { distinctStages, keyIn, keysOfImage, type PlannedStage, programPlatform, stageKeys } from './platform-stages.ts';
 import type { BuildRequest, Ports } from './ports.ts';
 import { runStage } from './run-stage.ts';
 import type { ContextFiles, OriginFiles, StageContext } from './stage-context.ts';
 import { type StageState, treeOf, withLayer } from './stage-state.ts';
 import { treeEntries } from './tree-entries.ts';
 
-/** What `Ports` has as sources, opened. */
 export interface PlanRun {
-  readonly plan: BuildPlan;
+  /** One for each platform. */
+  readonly plans: readonly BuildPlan[];
   readonly request: BuildRequest;
   readonly ports: Ports;
   readonly bases: ReadonlyMap<string, BaseImage>;
@@ -30,24 +32,22 @@ export interface PlanRun {
   readonly halt: Halt;
 }
 
-/** The target's finished state. Rejects with the first failure, or the reason of an abort that came before it, when all stages have come to rest. */
-export async function runPlan(run: PlanRun): Promise<StageState> {
-  const { plan, ports, halt } = run;
+/** The targets' finished states. Rejects with the first failure, or the reason of an abort that came before it, when all stages have come to rest. */
+export async function runPlans(run: PlanRun): Promise<readonly StageState[]> {
+  const { plans, ports, halt } = run;
   const { signal } = halt;
-  const total = plan.stages.reduce((sum, stage) => sum + stage.steps.length, 0);
-  const runsCommands = plan.stages.some((stage) => stage.steps.some((step) => step.kind === 'run'));
-  // Asked for before anything is pulled: where no rung works, a build that runs commands fails at once.
-  const isolation = runsCommands ? (await ports.backend()).name : 'none';
-  ports.report({ type: 'plan', stages: plan.stages.length, steps: total, isolation });
+  const stages = distinctStages(plans);
+  const total = stages.reduce((sum, { stage }) => sum + stage.steps.length, 0);
+  ports.report({ type: 'plan', stages: stages.length, steps: total, isolation: await isolationFor(stages, run) });
 
   const images = oncePerKey<BaseImage>();
   const placed = oncePerKey<LayerMaterial>();
   const runs = limiter(ports.parallelRuns);
-  const inImage = stagesOfImage(plan);
-  const states = new Map<number, Promise<StageState>>();
-  const stateOf = (index: number): Promise<StageState> => {
-    const state = states.get(index);
-    if (state === undefined) throw new Error(`stage ${index} is needed but not in the plan before those that need it`);
+  const inImage = new Set(plans.flatMap((plan) => [...keysOfImage(plan)]));
+  const states = new Map<string, Promise<StageState>>();
+  const stateOf = (key: string): Promise<StageState> => {
+    const state = states.get(key);
+    if (state === undefined) throw new Error('a stage is needed before it was begun');
     return state;
   };
 
@@ -58,18 +58,20 @@ export async function runPlan(run: PlanRun): Promise<StageState> {
   });
 
   let first = 1;
-  for (const stage of plan.stages) {
+  for (const { plan, stage, key, id } of stages) {
     const numbering = { first, total };
     first += stage.steps.length;
+    const keys = stageKeys(plan);
+    const stateAt = (index: number): Promise<StageState> => stateOf(keyIn(keys, index));
     const context: StageContext = {
       stage,
       ports,
       signal,
-      stageState: stateOf,
+      stageState: stateAt,
       async files(origin, need) {
         if (isContext(origin)) return contextFiles(contextOf(origin, run.contexts), origin.kind === 'folder' ? origin.name : null);
         if (origin.kind === 'stage') {
-          const state = await stateOf(origin.index);
+          const state = await stateAt(origin.index);
           return { kind: 'layers', materials: state.materials, tree: treeOf(state), label: `stage ${labelOf(plan, origin.index)}` };
         }
         const image = await images.get(baseKey(origin), async () => {
@@ -83,13 +85,15 @@ export async function runPlan(run: PlanRun): Promise<StageState> {
       },
     };
     const offer = (layer: Layer): void => {
-      if (inImage.has(stage.index)) for (const sink of ports.sinks) sink.offer(layer, signal);
+      if (inImage.has(key)) for (const sink of ports.sinks) sink.offer(layer, signal);
     };
     const done = (async () => {
-      const start = await startOf(stage, run, { stateOf, offer });
+      const start = await startOf(stage, run, { stateAt, offer });
       return runStage(start, {
         context,
         numbering,
+        id,
+        platform: plans.length === 1 ? null : formatPlatform(stage.platform),
         ignorePaths: run.request.ignorePaths,
         async openRootfs(state) {
           const backend = await ports.backend();
@@ -102,22 +106,52 @@ export async function runPlan(run: PlanRun): Promise<StageState> {
       });
     })();
     done.catch((error: unknown) => halt.stop(error));
-    states.set(stage.index, done);
+    states.set(key, done);
   }
   await Promise.allSettled(states.values());
   // The first failure is the reason of the abort; stages that it took down reject with that, or with what it led to.
   signal.throwIfAborted();
-  return stateOf(plan.target);
+  return Promise.all(plans.map((plan) => stateOf(keyIn(stageKeys(plan), plan.target))));
+}
+
+/**
+ * What RUN steps run in. Asked for before anything is pulled: where no rung works, or where none can execute the programs of a
+ * base, the build fails at once.
+ */
+async function isolationFor(stages: readonly PlannedStage[], { ports, bases, request }: PlanRun): Promise<string> {
+  const runs = stages.flatMap(({ plan, stage }) => {
+    const step = stage.steps.find(({ kind }) => kind === 'run');
+    return step === undefined ? [] : [{ step, platform: programPlatform(plan, stage.index, bases) }];
+  });
+  if (runs.length === 0) return 'none';
+  const backend = await ports.backend();
+  const foreign = runs.find(
+    ({ platform }) => platform !== null && !runsAlike(platform, request.buildPlatform) && !backend.executes(platform),
+  );
+  if (foreign?.platform == null) return backend.name;
+  const { architecture } = foreign.platform;
+  throw new TsbuildError(
+    'BACKEND_UNAVAILABLE',
+    `RUN cannot be executed for ${formatPlatform(foreign.platform)}: its programs do not start here`,
+    {
+      at: foreign.step.at,
+      hint: `this machine is ${formatPlatform(request.buildPlatform)}; let its kernel know QEMU for ${architecture} (binfmt_misc), or build on such a machine`,
+    },
+  );
+}
+
+function runsAlike(platform: Platform, machine: Platform): boolean {
+  return platform.os === machine.os && platform.architecture === machine.architecture;
 }
 
 interface StartHelp {
-  stateOf(index: number): Promise<StageState>;
+  stateAt(index: number): Promise<StageState>;
   offer(layer: Layer): void;
 }
 
 async function startOf(stage: Stage, run: PlanRun, help: StartHelp): Promise<StageState> {
   const { base } = stage;
-  if (base.kind === 'stage') return help.stateOf(base.index);
+  if (base.kind === 'stage') return help.stateAt(base.index);
   if (base.kind === 'scratch') return scratchStart();
   if (base.kind === 'folder') return folderState(base.name, stage, run, help);
   const image = run.bases.get(baseKey(base));
@@ -176,17 +210,6 @@ function materials(layers: readonly Layer[], need: LayerNeed, ports: Ports, halt
 
 function layersAsFiles(layers: readonly LayerMaterial[], label: string): OriginFiles {
   return { kind: 'layers', materials: layers, tree: stackTree(layers.map((m) => m.index)), label };
-}
-
-/** The target and the stages that it is FROM: their layers end up in the image. */
-function stagesOfImage(plan: BuildPlan): ReadonlySet<number> {
-  const found = new Set<number>();
-  for (let index: number | null = plan.target; index !== null; ) {
-    found.add(index);
-    const base: Stage['base'] | undefined = plan.stages.find((stage) => stage.index === index)?.base;
-    index = base?.kind === 'stage' ? base.index : null;
-  }
-  return found;
 }
 
 function labelOf(plan: BuildPlan, index: number): string {
