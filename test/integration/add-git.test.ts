@@ -51,7 +51,7 @@ describeUnless(missing(['git']), 'ADD of a git repository', () => {
   test('brings a tag, a folder of a branch and a .git that is wanted', async () => {
     const built = await build('FROM scratch\nARG SITE\nADD $SITE/tool/.git#v1 /v1/\nADD $SITE/tool/.git?branch=main&subdir=docs /d\n');
     expect([built.code, built.log]).toEqual([0, expect.stringContaining('Built')]);
-    expect(unpacked().lists.sort()).toEqual(['d/\nd/page\n', 'v1/\nv1/docs/\nv1/docs/page\nv1/f.txt\n']);
+    expect([...unpacked().lists].sort()).toEqual(['d/\nd/page\n', 'v1/\nv1/docs/\nv1/docs/page\nv1/f.txt\n']);
     const kept = await build('FROM scratch\nARG SITE\nADD --keep-git-dir $SITE/tool/.git /r\n');
     expect([kept.code, unpacked().lists[0]]).toEqual([0, expect.stringMatching(/r\/\.git\/HEAD\n.*r\/\.git\/shallow\n/s)]);
   });
