@@ -48,7 +48,7 @@ function casing({ instructions }: ParsedDockerfile): readonly Remark[] {
     .filter((one) => caseOf(wordOf(one)) !== wanted)
     .map((one) => ({
       rule: 'ConsistentInstructionCasing',
-      message: `${wordOf(one)} is not in ${wanted} case as most instructions of the file`,
+      message: `"${wordOf(one)}" is not in ${wanted} case, as most instructions of the file are`,
       at: one.at,
     }));
 }
@@ -61,7 +61,7 @@ function fromCasing(from: Instruction): readonly Remark[] {
   if (caseOf(name) !== 'lower') remarks.push({ rule: 'StageNameCasing', message: `the stage name ${name} is not in lower case`, at });
   const wanted = caseOf(wordOf(from));
   if (wanted !== 'mixed' && caseOf(as) !== wanted) {
-    remarks.push({ rule: 'FromAsCasing', message: `${as} is not in ${wanted} case as ${wordOf(from)} is`, at });
+    remarks.push({ rule: 'FromAsCasing', message: `"${as}" is not in ${wanted} case, as "${wordOf(from)}" is`, at });
   }
   return remarks;
 }
