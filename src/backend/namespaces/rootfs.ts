@@ -5,12 +5,14 @@
  */
 import { mkdirSync, mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
+import type { BytePath } from '../../bytes/byte-path.ts';
 import { TsbuildError } from '../../errors.ts';
 import type { DeviceMarks } from '../../layer/device-marks.ts';
 import type { LayerEntry } from '../../layer/entry.ts';
 import { removeTree } from '../../sys/remove-tree.ts';
 import type { LayerMaterial, Rootfs, RunSpec } from '../backend.ts';
 import type { InitSpec, OverlayStyle } from './init-spec.ts';
+import { withOtherNames } from './other-names.ts';
 import { layOutLayers, type UnpackedLayer, unpacked, unpackedStack, upperOf } from './overlay-folder.ts';
 import type { SandboxPrograms } from './programs.ts';
 import { setupFailed } from './run-errors.ts';
@@ -62,6 +64,7 @@ function createRootfs(home: string, { programs, style, devices }: RootfsOptions)
   let runs = 0;
   /** What the last command left, until it is adopted. */
   let last: UpperFolder | null = null;
+  let otherNames: ReadonlyMap<BytePath, BytePath> = new Map();
 
   /** The process that waits, or a new one; the next one starts when this one's command does, if there will be a next one. */
   const takeSandbox = (): SandboxProcess => {
@@ -101,14 +104,17 @@ function createRootfs(home: string, { programs, style, devices }: RootfsOptions)
 
     async *changes(signal): AsyncGenerator<LayerEntry> {
       if (last === null) throw new Error('nothing has been run');
-      yield* await readUpperChanges(last, signal);
+      const changes = await readUpperChanges(last, signal);
+      ({ otherNames } = changes);
+      yield* changes.entries;
     },
 
     adopt(layer) {
       if (last === null) throw new Error('nothing has been run');
       const { folder } = last;
       last = null;
-      const { diffId, index } = layer;
+      const { diffId } = layer;
+      const index = withOtherNames(layer.index, otherNames);
       stack.push({ index, folder });
       return { diffId, index, folder: async () => folder };
     },

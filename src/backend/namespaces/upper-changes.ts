@@ -32,16 +32,23 @@ export interface UpperFolder {
 /** Folders are read in turns of so many, then other work of the process gets its turn. */
 const FOLDERS_PER_TURN = 64;
 
+export interface UpperChanges {
+  /** In byte order of paths; parents of a change are always among them. */
+  readonly entries: readonly LayerEntry[];
+  /** Names that are left out because nothing changed there, and the entry that is another name of the same file. */
+  readonly otherNames: ReadonlyMap<BytePath, BytePath>;
+}
+
 /**
- * In byte order of paths; parents of a change are always among the entries. Removes from `folder` the stubs that were
+ * Removes from `folder` the stubs that were
  * copied there and hold no change, so that it equals the layer. Throws BACKEND_FAILED where the folder is not a plain layer.
  */
-export async function readUpperChanges(upper: UpperFolder, signal: AbortSignal): Promise<readonly LayerEntry[]> {
-  const walk: Walk = { ...upper, found: [], folders: 0, signal };
+export async function readUpperChanges(upper: UpperFolder, signal: AbortSignal): Promise<UpperChanges> {
+  const walk: Walk = { ...upper, found: [], unchanged: [], folders: 0, signal };
   await readFolder(walk, '', upper.lower.lstat('') ?? null);
   // A walk by names is not in byte order: "a-b" comes before "a/b" and after "a".
   walk.found.sort((a, b) => compareBytes(a.path, b.path) || ORDER[a.kind] - ORDER[b.kind]);
-  return linked(walk.found);
+  return linked(walk);
 }
 
 /** A folder is put before it is said to be opaque. */
@@ -54,6 +61,8 @@ type Found =
 
 interface Walk extends UpperFolder {
   readonly found: Found[];
+  /** Files that were copied up and may be the same as found ones. */
+  readonly unchanged: { readonly path: BytePath; readonly file: string }[];
   folders: number;
   readonly signal: AbortSignal;
 }
@@ -82,7 +91,10 @@ async function readEntry(walk: Walk, path: BytePath, parentBelow: TreeEntry | nu
   refuse(path, xattrs, walk.style, 'metacopy');
   const device = walk.devices?.read(stats.isFile() ? xattrs?.get(DEVICE_MARK) : undefined);
   const entry = device === undefined ? entryOf(path, host, stats, meta) : deviceOf(path, device, stats, meta);
-  if (entry?.kind === 'put' && (await isUnchanged(walk, entry, { stats, xattrs, below }))) return;
+  if (entry?.kind === 'put' && (await isUnchanged(walk, entry, { stats, xattrs, below }))) {
+    if (entry.file !== undefined) walk.unchanged.push({ path, file: entry.file });
+    return;
+  }
   if (entry !== undefined) walk.found.push(entry);
   // A socket is not in layers, yet it stands in the place of what was there.
   else if (below !== undefined) walk.found.push({ kind: 'remove', path });
@@ -166,9 +178,9 @@ function deviceOf(path: BytePath, node: DeviceNode, stats: BigIntStats, meta: Fi
 }
 
 /** The first name of a file is put, further ones become hard links to it. */
-function linked(found: readonly Found[]): LayerEntry[] {
+function linked({ found, unchanged }: Pick<Walk, 'found' | 'unchanged'>): UpperChanges {
   const first = new Map<string, BytePath>();
-  return found.map((entry): LayerEntry => {
+  const entries = found.map((entry): LayerEntry => {
     if (entry.kind !== 'put') return entry;
     const { file, ...put } = entry;
     if (file === undefined) return put;
@@ -177,6 +189,12 @@ function linked(found: readonly Found[]): LayerEntry[] {
     first.set(file, put.path);
     return put;
   });
+  const otherNames = new Map<BytePath, BytePath>();
+  for (const { path, file } of unchanged) {
+    const target = first.get(file);
+    if (target !== undefined) otherNames.set(path, target);
+  }
+  return { entries, otherNames };
 }
 
 type Xattrs = ReadonlyMap<ByteString, Uint8Array> | undefined;

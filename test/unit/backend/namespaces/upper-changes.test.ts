@@ -35,7 +35,7 @@ function below(...paths: string[]): LayerIndex {
 }
 
 const read = async (lower: LayerIndex, stubs: StubPlan = new Map()): Promise<readonly LayerEntry[]> =>
-  readUpperChanges({ folder: upper, style: 'user', lower: stackTree([lower]), lowerFile: () => undefined, stubs }, never);
+  (await readUpperChanges({ folder: upper, style: 'user', lower: stackTree([lower]), lowerFile: () => undefined, stubs }, never)).entries;
 
 const shown = async (lower: LayerIndex, stubs?: StubPlan): Promise<string[]> =>
   lines(await read(lower, stubs)).map((line) => line.replace(` ${owner.uid}:${owner.gid}`, ''));
