@@ -35,6 +35,14 @@ test('further names join the hard links that the layer has', () => {
   expect([...made.puts.values()].map(({ link }) => link)).toEqual(['0', '0', '0', '0']);
 });
 
+test('a name may be in a folder that the layer does not touch', () => {
+  const folder: TreeEntry = { meta: { mode: 0o700, uid: 7, gid: 7, mtimeNs: 0n }, node: { type: 'dir' } };
+  const made = withOtherNames(layer({ new: entry() }), new Map([['deep/er/old', 'new']]));
+  const tree = stackTree([layer({ deep: folder, 'deep/er': folder, 'deep/er/old': entry() }), made]);
+  expect(tree.lstat('deep/er/old')?.link).toBe(tree.lstat('new')?.link);
+  expect(tree.lstat('deep/er')?.meta.mode).toBe(0o700);
+});
+
 test('a name whose file was ignored is passed over', () => {
   const made = withOtherNames(layer({ a: entry() }), new Map([['c', 'gone']]));
   expect([...made.puts.keys()]).toEqual(['a']);
