@@ -12,7 +12,10 @@ export function warningsOf(plain: readonly TsbuildError[], findings: readonly Fi
   const warnings = [
     ...plain
       .filter((warning) => !isSaid(warning))
-      .map(({ message, at }): Warning => ({ type: 'warning', message, ...(at === undefined ? {} : { at }) })),
+      .map(({ message, hint, at }): Warning => {
+        const text = hint === undefined ? message : `${message} (${hint})`;
+        return { type: 'warning', message: text, ...(at === undefined ? {} : { at }) };
+      }),
     ...findings.map(({ rule, message, at, url }): Warning => ({ type: 'warning', message, at, rule, url })),
   ];
   return warnings.sort((a, b) => (a.at?.startLine ?? 0) - (b.at?.startLine ?? 0));

@@ -56,6 +56,16 @@ describe.skipIf(reason !== undefined)(`an open registry${because}`, () => {
   afterAll(() => registry[Symbol.asyncDispose]());
   const at = (name: string) => parseReference(`${registry.host}/${name}`);
 
+  test('skopeo finds an index of several images, copies all of it and picks by platform', async () => {
+    const layers = [await testLayer(), await testLayer()];
+    const images = [testImage(layers), testImage(layers.slice(1), { format: 'docker', config: { architecture: 'arm64' } })] as const;
+    const { where, digest } = await registrySink({ client: newClient(), destination: at('several:1') }).write(images, never);
+    const raw = (await run('skopeo', ['inspect', '--tls-verify=false', '--raw', `docker://${where}`])).stdout;
+    expect(digestOf(raw)).toBe(digest);
+    await run('skopeo', ['copy', '-q', '--all', '--src-tls-verify=false', `docker://${where}`, `dir:${join(folder, 'several')}`]);
+    expect(await inspect(where, '--override-arch=arm64')).toMatchObject({ Layers: [layers[1]?.descriptor.digest] });
+  });
+
   test.each<ImageFormat>(['oci', 'docker'])(
     'skopeo finds a pushed image of the %s family whole, and it comes back as it was',
     async (format) => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { assembleImage } from '../../../src/image/assemble.ts';
+import { assembleImage, assemblePublication } from '../../../src/image/assemble.ts';
 import { parseReference } from '../../../src/image/reference.ts';
 import { registrySink } from '../../../src/output/registry-sink.ts';
 import type { RegistryClient } from '../../../src/registry/registry-client.ts';
@@ -96,4 +96,19 @@ test('when one blob fails, the others are stopped and waited for', async () => {
   const sink = registrySink({ client, destination: parseReference('reg.example/app:1') });
   await expect(sink.write([testImage([stuck, refused])], never)).rejects.toThrow('refused');
   expect(log.at(-1)).toBe(`aborted ${stuck.descriptor.digest}`);
+});
+
+test('of several images the manifests come by digest, then the index by its tag', async () => {
+  const { log, client } = recordingClient();
+  const shared = await testLayer();
+  const images = [testImage([shared]), testImage([shared, await testLayer()], { config: { architecture: 'arm64' } })] as const;
+  const { images: assembled, index } = assemblePublication(images);
+  const published = await registrySink({ client, destination: parseReference('reg.example/app:1') }).write(images, never);
+  expect(published.digest).toBe(index?.descriptor.digest);
+  const blobs = log.filter((line) => line.startsWith('blob'));
+  expect([blobs.length, new Set(blobs).size]).toEqual([4, 4]);
+  expect(log.slice(4)).toEqual([
+    ...assembled.map(({ manifest }) => `manifest app:null ${manifest.descriptor.digest}`),
+    `manifest app:1 ${published.digest}`,
+  ]);
 });
