@@ -32,8 +32,8 @@ export function lowerCopy(lowering: Lowering, instruction: Instruction & { reado
   if (sources.some((source) => source.kind === 'path' && source.pattern === '')) {
     lowering.warn(`a source of ${keyword} expands to nothing: everything is copied`, 'write "." for that');
   }
-  // How many a wildcard brings is known only when the files are.
-  if (sources.filter(bringsOne).length > 1 && !namesFolder(dest)) {
+  // How many a wildcard brings is known only when the files are. With --parents dest is the folder that the paths lie in.
+  if (!parents && sources.filter(bringsOne).length > 1 && !namesFolder(dest)) {
     throw semanticError(
       `${keyword} has ${sources.length} sources, and the destination "${dest}" is no folder`,
       `end it with a slash: ${dest}/`,
