@@ -35,4 +35,4 @@ for (const name of programs) {
   writeFileSync(file, escaped);
 }
 // Where it cannot run, the first build keeps its compiled code.
-spawnSync(process.execPath, [join(dist, 'demo', 'demo.cjs')], { stdio: 'ignore' });
+spawnSync(process.execPath, [join(dist, 'demo', 'demo.cjs')], { stdio: 'ignore', timeout: 60_000 });

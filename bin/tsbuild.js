@@ -18,6 +18,10 @@ const compiled = `${bundle}.${process.version}-${process.arch}.code`;
 /** Before the code: the checksums of the bundle and of the code. */
 const HEADER_BYTES = 8;
 
+if (!existsSync(bundle)) {
+  console.error('error: this copy of tsbuild is not built: dist/cli/main.cjs is missing\n  hint: npm ci, or npm run build, in its folder makes it');
+  process.exit(1);
+}
 const source = readFileSync(bundle);
 const script = new Script(`(function (exports, require, module, __filename, __dirname) {${source.latin1Slice()}\n})`, {
   filename: bundle,
