@@ -19,7 +19,9 @@ const compiled = `${bundle}.${process.version}-${process.arch}.code`;
 const HEADER_BYTES = 8;
 
 if (!existsSync(bundle)) {
-  console.error('error: this copy of tsbuild is not built: dist/cli/main.cjs is missing\n  hint: npm ci, or npm run build, in its folder makes it');
+  console.error(
+    'error: this copy of tsbuild is not built: dist/cli/main.cjs is missing\n  hint: npm ci, or npm run build, in its folder makes it',
+  );
   process.exit(1);
 }
 const source = readFileSync(bundle);
