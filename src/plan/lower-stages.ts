@@ -118,7 +118,7 @@ function lowerSteps(stage: StageOutline, start: Start, { request, warnings, rema
       },
       globals: outline.globals,
       buildArgs: inputs.buildArgs,
-      place: { at: instruction.at, title: oneLine(instruction.text), onBuild: trigger !== null },
+      place: { at: instruction.at, title: instruction.text.trim(), onBuild: trigger !== null },
       origin(from, option) {
         const context = { ...outline, index: stage.index };
         const origin = resolveOrigin(from, option, context);
@@ -170,8 +170,4 @@ function usesAny(names: Doubtful, { text, heredocs }: Instruction): boolean {
 
 function declaredNames({ keyword, args }: Instruction, escapeChar: Outline['escape']): readonly string[] {
   return keyword === 'ENV' || keyword === 'ARG' ? splitPairs(keyword, args, escapeChar).map(({ name }) => name) : [];
-}
-
-function oneLine(text: string): string {
-  return text.trim().replace(/\s*\n\s*/g, ' ');
 }

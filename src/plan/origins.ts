@@ -69,12 +69,15 @@ export function resolveOrigin(from: string, option: FromOption, context: OriginC
   return { kind: 'image', ref: from, platform };
 }
 
+/** So many stages above are looked at for a name that is near. */
+const MOST_NAMES = 100;
+
 /** The stage above that `from`, which names an image, was perhaps meant to be: names with `/`, `:` or `.` are images' alone. */
 export function meantStage(from: string, { stages, index, platform, contexts }: OriginContext): string | undefined {
   if (/[/:.@]/.test(from) || findContext(from, platform, contexts) !== null) return undefined;
   return nearestTypo(
     from,
-    stages.slice(0, index).flatMap(({ name }) => name ?? []),
+    stages.slice(Math.max(0, index - MOST_NAMES), index).flatMap(({ name }) => name ?? []),
   );
 }
 

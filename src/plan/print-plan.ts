@@ -2,6 +2,7 @@
  * A plan as text for people: `--dry-run`, and the goldens of fixtures/plans. Stable: the same plan prints the same, and
  * every field that changes the image is in it. Lists and texts that could span lines are JSON.
  */
+import { visible } from '../dockerfile/visible.ts';
 import { formatPlatform } from '../image/platform.ts';
 import type { GitSource } from './git-url.ts';
 import {
@@ -26,7 +27,7 @@ export function printPlan(plan: BuildPlan): string {
     ...plan.stages.map(stageLines),
     ...(plan.warnings.length === 0 ? [] : [plan.warnings.map(warningLine)]),
   ];
-  return `${blocks.map((lines) => lines.join('\n')).join('\n\n')}\n`;
+  return `${blocks.map((lines) => lines.map(visible).join('\n')).join('\n\n')}\n`;
 }
 
 function stageLines(stage: Stage): readonly string[] {

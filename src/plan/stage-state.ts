@@ -10,9 +10,14 @@ export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
 
 export type MutableConfig = { -readonly [K in keyof ContainerConfig]: ContainerConfig[K] };
 
-/** Belongs to the lowering of one stage, which changes it in place. */
+/**
+ * Belongs to the lowering of one stage, which changes it in place, lists and maps included: a copy for each instruction
+ * would make the cost of long files grow with the square of their length.
+ */
 export interface StageState {
   readonly config: MutableConfig;
+  /** Where each name stands in `config.Env`. */
+  readonly envPlaces: Map<string, number>;
   author: string | null;
   /** ENV and ARG values by name. */
   readonly values: Map<string, string>;
@@ -33,23 +38,23 @@ export function stateOfImage(image: ImageConfig): StageState {
 
 /** A stage that --build-context replaces: the image's config as it is, with nothing added. */
 export function replacedState({ OnBuild: _, ...config }: ContainerConfig, author: string | null): StageState {
-  return { ...stateOf({}, author), config };
+  return { ...stateOf({}, author), ...owned(config) };
 }
 
 /** The child of a finished stage inherits its config, its ARGs and its variables, but not its triggers; where a name is both, ENV is in force again. */
 export function stateOfStage(parent: StageState): StageState {
   const { OnBuild: _, ...own } = parent.config;
   // A replaced stage may come without PATH.
-  const config = { ...own, Env: withPath(own.Env ?? []) };
+  const { config, envPlaces } = owned({ ...own, Env: withPath(own.Env ?? []) });
   const values = new Map(parent.values);
   for (const pair of config.Env ?? []) values.set(nameOf(pair), pair.slice(nameOf(pair).length + 1));
-  return { config, author: parent.author, values, args: new Map(parent.args), commandSet: false };
+  return { config, envPlaces, author: parent.author, values, args: new Map(parent.args), commandSet: false };
 }
 
 function stateOf(source: ContainerConfig, author: string | null): StageState {
   const { OnBuild: _, ...config } = source;
   const state: StageState = {
-    config: { ...config, Env: withPath(source.Env ?? []) },
+    ...owned({ ...config, Env: withPath(source.Env ?? []) }),
     author: author === '' ? null : author,
     values: new Map(),
     args: new Map(),
@@ -60,17 +65,59 @@ function stateOf(source: ContainerConfig, author: string | null): StageState {
   return state;
 }
 
+/** A copy down to what a stage changes in place. A name that the base has twice is changed where it first stands. */
+function owned(source: ContainerConfig): Pick<StageState, 'config' | 'envPlaces'> {
+  const config: MutableConfig = { ...source };
+  if (source.Env != null) config.Env = [...source.Env];
+  if (source.OnBuild != null) config.OnBuild = [...source.OnBuild];
+  if (source.Labels != null) config.Labels = { ...source.Labels };
+  if (source.Volumes != null) config.Volumes = { ...source.Volumes };
+  if (source.ExposedPorts != null) config.ExposedPorts = { ...source.ExposedPorts };
+  const envPlaces = new Map<string, number>();
+  for (const [place, pair] of (source.Env ?? []).entries()) if (!envPlaces.has(nameOf(pair))) envPlaces.set(nameOf(pair), place);
+  return { config, envPlaces };
+}
+
+type MapField = 'Labels' | 'Volumes' | 'ExposedPorts';
+
+/** Adds to a map of the config, or replaces. */
+export function setEntries(
+  { config }: StageState,
+  field: MapField,
+  entries: Iterable<readonly [name: string, value: string | object]>,
+): void {
+  if (config[field] == null) config[field] = {};
+  for (const [name, value] of entries) {
+    // Not by assignment: a label may be named __proto__.
+    Object.defineProperty(config[field], name, { value, enumerable: true, writable: true, configurable: true });
+  }
+}
+
+/** ONBUILD. */
+export function addTrigger({ config }: StageState, trigger: string): void {
+  push(config, 'OnBuild', trigger);
+}
+
+/** `config` is a stage's own. */
+function push(config: MutableConfig, field: 'Env' | 'OnBuild', text: string): void {
+  config[field] ??= [];
+  (config[field] as string[]).push(text);
+}
+
 function withPath(env: readonly string[]): readonly string[] {
   return env.some((pair) => nameOf(pair) === 'PATH') ? env : [...env, `PATH=${DEFAULT_PATH}`];
 }
 
 /** ENV: replaces in place, so that the order of the base stays. */
 export function setEnv(state: StageState, name: string, value: string): void {
-  const env = [...(state.config.Env ?? [])];
-  const position = env.findIndex((pair) => nameOf(pair) === name);
-  env.splice(position < 0 ? env.length : position, position < 0 ? 0 : 1, `${name}=${value}`);
-  state.config.Env = env;
-  state.values.set(name, value);
+  const { config, envPlaces, values } = state;
+  const place = envPlaces.get(name);
+  values.set(name, value);
+  if (place !== undefined && config.Env != null) (config.Env as string[])[place] = `${name}=${value}`;
+  else {
+    envPlaces.set(name, config.Env?.length ?? 0);
+    push(config, 'Env', `${name}=${value}`);
+  }
 }
 
 /** Said to BuildKit's SBOM scanner: in history as every ARG, but no variable. */

@@ -5,6 +5,9 @@
 
 /** Words longer than this are no typing mistakes, and the comparison's cost grows with the square of the length. */
 const LONGEST_WORD = 64;
+const MOST_CHANGES = 3;
+/** More names than this are not all compared: a folder may hold very many. */
+const MOST_NAMES = 10_000;
 
 /**
  * The candidate with the fewest changes from `word`, the first of equals; undefined when none is near: at most half of
@@ -16,9 +19,10 @@ export function nearest<T extends string>(word: string, candidates: Iterable<T>)
   let best: T | undefined;
   let fewest = Number.POSITIVE_INFINITY;
   for (const candidate of candidates) {
+    if (Math.abs(candidate.length - word.length) > MOST_CHANGES) continue;
     const changes = distance(wanted, candidate.toLowerCase());
     const longer = Math.max(wanted.length, candidate.length);
-    const allowed = Math.min(longer < 5 ? 1 : longer < 8 ? 2 : 3, Math.floor(longer / 2));
+    const allowed = Math.min(longer < 5 ? 1 : longer < 8 ? 2 : MOST_CHANGES, Math.floor(longer / 2));
     if (changes > allowed || changes >= fewest) continue;
     best = candidate;
     fewest = changes;
@@ -36,6 +40,7 @@ export function nearestTypo<T extends string>(word: string, candidates: Iterable
   return nearest(
     word,
     [...candidates].filter((candidate) => {
+      if (Math.abs(candidate.length - word.length) > MOST_CHANGES) return false;
       const other = candidate.toLowerCase();
       const changes = distance(wanted, other);
       if (changes === 1 && sortedLetters(wanted) === sortedLetters(other)) return true;
@@ -50,9 +55,12 @@ function sortedLetters(word: string): string {
 
 /** Up to three of `names` that differ from `name` by few edits or only by case, nearest first; never `name` itself. */
 export function nearestNames(name: string, names: Iterable<string>): string[] {
+  if (name.length > LONGEST_WORD) return [];
   const limit = Math.max(1, Math.floor(name.length / 3));
+  let left = MOST_NAMES;
   const scored: { readonly name: string; readonly changes: number }[] = [];
   for (const candidate of names) {
+    if (left-- === 0) break;
     if (candidate === name || Math.abs(candidate.length - name.length) > limit) continue;
     const changes = distance(name.toLowerCase(), candidate.toLowerCase());
     if (changes <= limit) scored.push({ name: candidate, changes });

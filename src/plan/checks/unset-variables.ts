@@ -7,6 +7,9 @@ import type { Remark } from './rules.ts';
 /** Set by frontends, not by files. */
 const NEVER_SET = new Set(['BUILDKIT_SBOM_SCAN_CONTEXT', 'BUILDKIT_SBOM_SCAN_STAGE']);
 
+/** So many variables, the latest, are looked at for a name that is near: files may have thousands of both. */
+const MOST_CANDIDATES = 100;
+
 interface Surroundings {
   /** Variables that are set. */
   readonly known: Iterable<string>;
@@ -25,7 +28,7 @@ export function unsetRemarks(
   if (names.length === 0) return [];
   // What comes of it says more than the rule: the remark begins with it, and stands for both.
   const outcome = warnings.find(({ message }) => message.includes('expands to nothing'))?.message;
-  const candidates = [...known];
+  const candidates = [...known].slice(-MOST_CANDIDATES);
   return names.map((name) => {
     const close = nearest(name, candidates);
     const remedy = globals.has(name)

@@ -11,15 +11,25 @@ import { exposedPorts } from '../expose.ts';
 import { semanticError } from '../faults.ts';
 import type { Step } from '../plan.ts';
 import { checkSignal } from '../signals.ts';
-import { joinWorkdir, workingDir } from '../stage-state.ts';
+import { absolutePath, addTrigger, joinWorkdir, setEntries } from '../stage-state.ts';
 import { configStep, type Lowering } from './lowering.ts';
+
+/** All numbers of all three protocols. */
+const MOST_PORTS = 3 * 65_536;
+/** Linux takes no longer path. In bytes. */
+const LONGEST_PATH = 4095;
+
+const emptyEntry = (name: string): readonly [string, object] => [name, {}];
 
 /** The words are sorted as they stand, before expansion: so Docker's history has them. */
 export function lowerExpose(lowering: Lowering, { args }: Instruction): Step {
   const specs = [...splitFields(args)].sort().flatMap((word) => expandWords(word, lowering.scope));
-  const ports = specs.flatMap(exposedPorts);
-  const { config } = lowering.state;
-  if (ports.length > 0) config.ExposedPorts = { ...config.ExposedPorts, ...Object.fromEntries(ports.map((port) => [port, {}])) };
+  const ports: string[] = [];
+  for (const spec of specs) {
+    ports.push(...exposedPorts(spec));
+    if (ports.length > MOST_PORTS) throw semanticError(`EXPOSE names ${ports.length} ports and more`, 'name each of them once');
+  }
+  if (ports.length > 0) setEntries(lowering.state, 'ExposedPorts', ports.map(emptyEntry));
   return configStep(lowering, listCreatedBy('EXPOSE', ports));
 }
 
@@ -30,7 +40,7 @@ export function lowerVolume(lowering: Lowering, instruction: Instruction): Step 
     expandWord(word, scope),
   );
   if (volumes.includes('')) throw semanticError('a VOLUME cannot be an empty string', `${instruction.args} expands to nothing`);
-  state.config.Volumes = { ...state.config.Volumes, ...Object.fromEntries(volumes.map((volume) => [volume, {}])) };
+  setEntries(state, 'Volumes', volumes.map(emptyEntry));
   return configStep(lowering, listCreatedBy('VOLUME', volumes));
 }
 
@@ -48,8 +58,9 @@ export function lowerUser(lowering: Lowering, { args }: Instruction): Step {
 export function lowerWorkdir(lowering: Lowering, { args }: Instruction): Step {
   const { state, place, scope } = lowering;
   const written = joinWorkdir(state.config.WorkingDir, expandWord(args, scope));
+  const path = absolutePath('/', written);
+  if (Buffer.byteLength(path) > LONGEST_PATH) throw semanticError(`WORKDIR ${path} is longer than a path can be on Linux`);
   state.config.WorkingDir = written;
-  const path = workingDir(state);
   const createdBy = `WORKDIR ${written}`;
   if (path === '/') return configStep(lowering, createdBy);
   return { ...place, kind: 'workdir', createdBy, path, user: state.config.User ?? '' };
@@ -69,6 +80,6 @@ export function lowerMaintainer(lowering: Lowering, { args }: Instruction): Step
 
 /** Stored for the images built on this one; there is no history entry. */
 export function lowerOnBuild({ state }: Lowering, instruction: Instruction): null {
-  state.config.OnBuild = [...(state.config.OnBuild ?? []), triggerText(instruction)];
+  addTrigger(state, triggerText(instruction));
   return null;
 }

@@ -5,7 +5,7 @@ import { splitPairs } from '../../dockerfile/pairs.ts';
 import { pairsCreatedBy } from '../created-by.ts';
 import { semanticError } from '../faults.ts';
 import type { Step } from '../plan.ts';
-import { declareArg, setEnv } from '../stage-state.ts';
+import { declareArg, setEntries, setEnv } from '../stage-state.ts';
 import { configStep, type Lowering } from './lowering.ts';
 
 export function lowerEnv(lowering: Lowering, instruction: Instruction): Step {
@@ -16,7 +16,7 @@ export function lowerEnv(lowering: Lowering, instruction: Instruction): Step {
 
 export function lowerLabel(lowering: Lowering, instruction: Instruction): Step {
   const pairs = expandedPairs('LABEL', lowering, instruction);
-  lowering.state.config.Labels = { ...lowering.state.config.Labels, ...Object.fromEntries(pairs) };
+  setEntries(lowering.state, 'Labels', pairs);
   return configStep(lowering, pairsCreatedBy('LABEL', pairs));
 }
 
