@@ -1,6 +1,7 @@
 /**
  * --chmod: octal, or symbolic as chmod(1) with umask 0. A symbolic change applies to what is copied; folders that the
- * copy makes itself take only octal modes, without setuid, setgid and sticky (BuildKit's behaviour).
+ * copy makes itself take only octal modes, without setuid, setgid and sticky (BuildKit's behaviour). Where the chmods
+ * differ it is BSD's, as in BuildKit: see `readClause`.
  */
 import { TsbuildError } from '../errors.ts';
 import type { ModeRule } from './copy.ts';
@@ -15,13 +16,23 @@ export function modeChange(change: ModeChange): ModeRule {
   if (change.kind === 'octal') return { apply: () => change.mode, madeFolders: change.mode & 0o777 };
   const clauses = change.text.split(',').map((clause) => readClause(clause, change.text));
   return {
-    apply: (mode, type) => clauses.reduce((current, clause) => clause(current, type), mode),
+    apply: (mode, type) => clauses.reduce((current, clause) => clause(current, { mode, type }), mode),
     madeFolders: MADE_FOLDERS,
   };
 }
 
-type Clause = (mode: number, type: 'dir' | 'other') => number;
+/** What it was before the first clause. */
+interface Original {
+  readonly mode: number;
+  readonly type: 'dir' | 'other';
+}
 
+type Clause = (mode: number, original: Original) => number;
+
+/**
+ * Unlike GNU's chmod: the sticky bit is anybody's but of `o` alone, `=` leaves it unless `t` is named, a copy (`u=g`)
+ * leaves setuid and setgid, and X looks at the mode before any change.
+ */
 function readClause(clause: string, whole: string): Clause {
   const [, who, actions] = CLAUSE.exec(clause) ?? [];
   if (who === undefined || actions === undefined) {
@@ -32,18 +43,20 @@ function readClause(clause: string, whole: string): Clause {
   const steps = [...actions.matchAll(/([-+=])([ugo]|[rwxXst]*)/g)].map(([, operator, what]) => ({ operator, what: what ?? '' }));
   const everyone = who === '' || who.includes('a');
   const classes = { u: everyone || who.includes('u'), g: everyone || who.includes('g'), o: everyone || who.includes('o') };
-  const affected = (classes.u ? 0o4700 : 0) | (classes.g ? 0o2070 : 0) | (classes.o ? 0o1007 : 0);
-  return (mode, type) =>
+  const affected = (classes.u ? 0o4700 : 0) | (classes.g ? 0o2070 : 0) | (classes.o ? 0o007 : 0);
+  const sticky = classes.u || classes.g ? 0o1000 : 0;
+  return (mode, original) =>
     steps.reduce((current, { operator, what }) => {
-      const bits = bitsOf(what, current, type) & affected;
+      const reach = /[ugo]/.test(what) ? affected & 0o777 : affected | (what.includes('t') ? sticky : 0);
+      const bits = bitsOf(what, current, original) & reach;
       if (operator === '+') return current | bits;
       if (operator === '-') return current & ~bits;
-      return (current & ~affected) | bits;
+      return (current & ~reach) | bits;
     }, mode);
 }
 
 /** The bits that the letters name, for all classes; the caller keeps those of the classes that are meant. */
-function bitsOf(what: string, mode: number, type: 'dir' | 'other'): number {
+function bitsOf(what: string, mode: number, original: Original): number {
   if (what === 'u') return 0o111 * ((mode >> 6) & 7);
   if (what === 'g') return 0o111 * ((mode >> 3) & 7);
   if (what === 'o') return 0o111 * (mode & 7);
@@ -52,7 +65,7 @@ function bitsOf(what: string, mode: number, type: 'dir' | 'other'): number {
     if (letter === 'r') bits |= 0o444;
     else if (letter === 'w') bits |= 0o222;
     else if (letter === 'x') bits |= 0o111;
-    else if (letter === 'X') bits |= type === 'dir' || (mode & 0o111) !== 0 ? 0o111 : 0;
+    else if (letter === 'X') bits |= original.type === 'dir' || (original.mode & 0o111) !== 0 ? 0o111 : 0;
     else if (letter === 's') bits |= 0o6000;
     else if (letter === 't') bits |= 0o1000;
   }
