@@ -20,9 +20,20 @@ export function bytesOf(text: string): ByteString {
   return ASCII_ONLY.test(text) ? text : Buffer.from(text, 'utf8').toString('latin1');
 }
 
-/** For messages: bytes read as UTF-8, what is not UTF-8 as U+FFFD. */
+/**
+ * For messages: bytes read as UTF-8, what is not UTF-8 as U+FFFD, and what would move a cursor or turn the order of what
+ * is read as an escape (`\n`, `\x1b`, `\u{202e}`), so that a name stays within its line.
+ */
 export function textOf(bytes: ByteString): string {
-  return ASCII_ONLY.test(bytes) ? bytes : Buffer.from(bytes, 'latin1').toString('utf8');
+  const text = ASCII_ONLY.test(bytes) ? bytes : Buffer.from(bytes, 'latin1').toString('utf8');
+  return text.replace(/[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g, escapeOf);
+}
+
+function escapeOf(character: string): string {
+  const short = { '\n': '\\n', '\t': '\\t', '\r': '\\r' }[character];
+  if (short !== undefined) return short;
+  const code = character.charCodeAt(0).toString(16);
+  return code.length > 2 ? `\\u{${code}}` : `\\x${code.padStart(2, '0')}`;
 }
 
 /** What Node's fs calls take: a plain string when that means the same bytes, else a Buffer. */

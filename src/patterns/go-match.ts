@@ -3,7 +3,8 @@
  * leading dot; `**` is `*` twice. Reference: https://pkg.go.dev/path/filepath#Match.
  */
 import type { ByteString } from '../bytes/byte-path.ts';
-import { type GlobToken, globTokens, literalSource } from './glob-tokens.ts';
+import { globTokens } from './glob-tokens.ts';
+import { partMatcher } from './part-matcher.ts';
 import { runesOf } from './runes.ts';
 
 export type GoMatcher = (name: ByteString) => boolean;
@@ -12,8 +13,8 @@ export type GoMatcher = (name: ByteString) => boolean;
 export function goMatcher(pattern: ByteString): GoMatcher | null {
   const tokens = globTokens(runesOf(pattern));
   if (tokens === null) return null;
-  const regexp = new RegExp(`^${tokens.map(tokenSource).join('')}$`, 'su');
-  return (name) => regexp.test(runesOf(name));
+  const matches = partMatcher(tokens);
+  return (name) => matches(runesOf(name));
 }
 
 /** Whether a class of the pattern takes `/`, as Go's do: then a match may have more components than the pattern. */
@@ -23,23 +24,15 @@ export function crossesFolders(pattern: ByteString): boolean {
 
 /** Whether a pattern can match anything but itself; an escaped `*`, `?` or `[` does not count. */
 export function hasWildcard(pattern: ByteString): boolean {
-  return /^(?:\\.|[^\\*?[])*[*?[]/s.test(pattern);
+  for (let at = 0; at < pattern.length; at++) {
+    const character = pattern.charAt(at);
+    if (character === '*' || character === '?' || character === '[') return true;
+    if (character === '\\') at++;
+  }
+  return false;
 }
 
 /** The name that a pattern without wildcards stands for: its escapes removed. */
 export function unescapeGlob(pattern: ByteString): ByteString {
   return pattern.replace(/\\(.)/gs, '$1');
-}
-
-export function tokenSource(token: GlobToken): string {
-  switch (token.kind) {
-    case 'literal':
-      return literalSource(token.character);
-    case 'any':
-      return '[^/]';
-    case 'star':
-      return '[^/]*';
-    case 'class':
-      return token.source;
-  }
 }

@@ -3,10 +3,11 @@
  * The last pattern that matches wins; what matches a folder also holds for all below it; `!` takes back.
  * Reference: moby/patternmatcher (New, MatchesUsingParentResults) and its ignorefile package.
  */
-import { type BytePath, type ByteString, parentOf, textOf } from '../bytes/byte-path.ts';
+import { type BytePath, type ByteString, textOf } from '../bytes/byte-path.ts';
 import { TsbuildError } from '../errors.ts';
 import { type GlobToken, globTokens } from './glob-tokens.ts';
-import { type GoMatcher, goMatcher, tokenSource } from './go-match.ts';
+import { type GoMatcher, goMatcher } from './go-match.ts';
+import { type PatternPart, partMatcher } from './part-matcher.ts';
 import { runesOf } from './runes.ts';
 
 /** A pattern as the user wrote it, for messages. */
@@ -75,13 +76,24 @@ function readRule(line: ByteString, number: number, error: (fault: string) => Ts
   const cleaned = cleanPattern(body);
   const pattern = cleaned.length > 1 && cleaned.startsWith('/') ? cleaned.slice(1) : cleaned;
   const tokens = globTokens(runesOf(pattern));
-  if (tokens === null) throw error(`malformed pattern "${textOf(text)}"`);
+  if (tokens === null) throw error(`malformed pattern "${textOf(text.slice(0, 200))}"`);
   return [{ text: textOf(text), line: number, negated, matches: matcherOf(pattern, tokens), mayMatchBelow: reachOf(pattern, tokens) }];
 }
 
 /** Go's strings.TrimSpace, for the white space that is one byte in UTF-8; NEL and NBSP are two bytes there. */
 function trimBlanks(text: ByteString): ByteString {
-  return text.replace(/^(?:[\t\n\v\f\r ]|\xc2[\x85\xa0])+/, '').replace(/(?:[\t\n\v\f\r ]|\xc2[\x85\xa0])+$/, '');
+  let from = 0;
+  let to = text.length;
+  for (let width = 1; from < to && width > 0; from += width) width = blankWidth(text, from);
+  for (let width = 1; from < to && width > 0; to -= width)
+    width = blankWidth(text, to - 1) || (to - 2 >= from && blankWidth(text, to - 2) === 2 ? 2 : 0);
+  return text.slice(from, to);
+}
+
+/** How many bytes the blank at `at` has; 0: there is none. */
+function blankWidth(text: ByteString, at: number): 0 | 1 | 2 {
+  if (/[\t\n\v\f\r ]/.test(text.charAt(at))) return 1;
+  return text.charAt(at) === '\xc2' && /[\x85\xa0]/.test(text.charAt(at + 1)) ? 2 : 0;
 }
 
 /** Go's path.Clean: a relative pattern keeps a leading `..`, an absolute one loses it. */
@@ -118,8 +130,9 @@ function patternsOf(rules: readonly Rule[]): IgnorePatterns {
   }
 
   function judgePath(path: BytePath): IgnoreVerdict {
-    const parent = parentOf(path);
-    return judge(path, parent === '' ? null : judgePath(parent));
+    let folder: IgnoreVerdict | null = null;
+    for (let slash = path.indexOf('/'); slash >= 0; slash = path.indexOf('/', slash + 1)) folder = judge(path.slice(0, slash), folder);
+    return judge(path, folder);
   }
 
   return {
@@ -139,20 +152,20 @@ function matcherOf(pattern: ByteString, tokens: readonly GlobToken[]): (path: By
     const suffix = pattern.slice(2);
     return (path) => path.endsWith(suffix);
   }
-  let source = '';
+  const parts: PatternPart[] = [];
   for (let at = 0; at < tokens.length; at++) {
     const token = tokens[at] as GlobToken;
     if (token.kind !== 'star' || tokens[at + 1]?.kind !== 'star') {
-      source += tokenSource(token);
+      parts.push(token);
       continue;
     }
     at++;
     const next = tokens[at + 1];
     if (next?.kind === 'literal' && next.character === '/') at++;
-    source += at + 1 >= tokens.length ? '.*' : '(?:.*/)?';
+    parts.push({ kind: at + 1 >= tokens.length ? 'rest' : 'folders' });
   }
-  const regexp = new RegExp(`^${source}$`, 'su');
-  return (path) => regexp.test(runesOf(path));
+  const matches = partMatcher(parts);
+  return (path) => matches(runesOf(path));
 }
 
 /** Whether a pattern may match something strictly below a folder; says yes when in doubt. */
