@@ -151,6 +151,17 @@ export function devicesSuite(
       await takeChanges(rootfs);
     });
 
+    test.skipIf(!rootless)('are made at the end of a way that has more steps than a process may have descriptors', async () => {
+      // 19 symlinks of 1536 steps.
+      const script = `mkdir -p /way/e; cd /way; steps=; for i in 1 2 3 4 5 6; do steps=$steps$steps"e/../"; done
+        long=; for i in 1 2 3 4 5 6 7 8 9 10 11 12; do long=$long$steps; done
+        for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19; do ln -s $long"l$((i + 1))" l$i; done; mkdir l20
+        mknod /way/l1/x c 1 3 && [ -e l20/x ]`;
+      const { status } = await shell(rootfs, script);
+      expect(status).toEqual({ kind: 'code', code: 0 });
+      await takeChanges(rootfs);
+    });
+
     test.skipIf(!rootless)('cannot be had by saying that a file is one', async () => {
       const forged = tarLayer({ name: 'f', mode: '0000666\0' });
       setXattr(

@@ -37,14 +37,19 @@ const MAX_SYMLINKS = 40;
 const NEEDED = (1n << 27n) | (1n << 1n);
 
 export function makeDevice(question: Notification, place: DevicePlace): Answer {
-  const opened: number[] = [];
-  const open = (path: string | Buffer, flags: number): number => {
-    const fd = openSync(path, flags, 0);
-    opened.push(fd);
-    return fd;
+  const opened = new Set<number>();
+  const descriptors: Descriptors = {
+    open(path, flags) {
+      const fd = openSync(path, flags, 0);
+      opened.add(fd);
+      return fd;
+    },
+    close(fd) {
+      if (opened.delete(fd)) closeSync(fd);
+    },
   };
   try {
-    return make(question, place, open);
+    return make(question, place, descriptors);
   } catch (error) {
     const { errno, code } = error as NodeJS.ErrnoException;
     if (errno === undefined || code === undefined) throw error;
@@ -54,9 +59,15 @@ export function makeDevice(question: Notification, place: DevicePlace): Answer {
   }
 }
 
-type Open = (path: string | Buffer, flags: number) => number;
+/** All are closed in the end. */
+interface Descriptors {
+  open(path: string | Buffer, flags: number): number;
+  /** Earlier than that. */
+  close(fd: number): void;
+}
 
-function make(question: Notification, place: DevicePlace, open: Open): Answer {
+function make(question: Notification, place: DevicePlace, descriptors: Descriptors): Answer {
+  const { open } = descriptors;
   const call = callOf(question);
   if (call === undefined) return 'continue';
   const { pid } = question;
@@ -69,7 +80,7 @@ function make(question: Notification, place: DevicePlace, open: Open): Answer {
   // From here on what was opened is the caller's.
   if (!place.isWaiting()) return -os.errno.ESRCH;
   if ((caller.capabilities & NEEDED) !== NEEDED) return 'continue';
-  const { parent, name } = walk({ root, start, path }, open);
+  const { parent, name } = walk({ root, start, path }, descriptors);
   const above = fstatSync(parent);
   if (above.dev !== place.rootfs && above.dev !== place.memory) return 'continue';
   const file = open(
@@ -148,8 +159,11 @@ interface Way {
   readonly path: ByteString;
 }
 
-/** The folder where the node is to be, and its name there. Symlinks are read, not followed; `..` stops at the root. */
-function walk({ root, start, path }: Way, open: Open): { readonly parent: number; readonly name: ByteString } {
+/**
+ * The folder where the node is to be, and its name there. Symlinks are read, not followed; `..` stops at the root. Of a long
+ * way only the last step stays open, since the rest of the build needs descriptors, too.
+ */
+function walk({ root, start, path }: Way, { open, close }: Descriptors): { readonly parent: number; readonly name: ByteString } {
   const top = fstatSync(root, { bigint: true });
   const rest = path.split('/').filter((part) => part !== '' && part !== '.');
   const name = rest.pop();
@@ -158,10 +172,14 @@ function walk({ root, start, path }: Way, open: Open): { readonly parent: number
     throw systemError(path === '' ? os.errno.ENOENT : os.errno.EEXIST, 'mknod');
   let at = path.startsWith('/') ? root : start;
   let symlinks = 0;
+  const goTo = (next: number): void => {
+    if (at !== root && at !== start && at !== next) close(at);
+    at = next;
+  };
   for (let part = rest.shift(); part !== undefined; part = rest.shift()) {
     if (part === '..') {
       const here = fstatSync(at, { bigint: true });
-      if (here.dev !== top.dev || here.ino !== top.ino) at = open(`/proc/self/fd/${at}/..`, O_PATH | constants.O_DIRECTORY);
+      if (here.dev !== top.dev || here.ino !== top.ino) goTo(open(`/proc/self/fd/${at}/..`, O_PATH | constants.O_DIRECTORY));
       continue;
     }
     const child = forFs(`/proc/self/fd/${at}/${part}`);
@@ -171,8 +189,9 @@ function walk({ root, start, path }: Way, open: Open): { readonly parent: number
       if ((symlinks += 1) > MAX_SYMLINKS) throw systemError(os.errno.ELOOP, 'mknod');
       const target = readlinkSync(child, { encoding: 'latin1' });
       rest.unshift(...target.split('/').filter((one) => one !== '' && one !== '.'));
-      if (target.startsWith('/')) at = root;
-    } else if (stats.isDirectory()) at = found;
+      close(found);
+      if (target.startsWith('/')) goTo(root);
+    } else if (stats.isDirectory()) goTo(found);
     else throw systemError(os.errno.ENOTDIR, 'mknod');
   }
   return { parent: at, name };

@@ -169,12 +169,10 @@ function entryOf(path: BytePath, host: string | Buffer, stats: BigIntStats, meta
   return undefined;
 }
 
-/** Of what stands for a device node the mark is not part of the layer, nor what was written into it. */
+/** What was written into a file that stands for a device node is not part of the layer. */
 function deviceOf(path: BytePath, node: DeviceNode, stats: BigIntStats, meta: FileMeta): Found {
-  const { xattrs, ...rest } = meta;
-  const kept = [...(xattrs ?? [])].filter(([name]) => name !== DEVICE_MARK);
   const shared = stats.nlink > 1n ? { file: `${stats.dev}:${stats.ino}` } : {};
-  return { kind: 'put', path, meta: kept.length === 0 ? rest : { ...rest, xattrs: new Map(kept) }, ...shared, node };
+  return { kind: 'put', path, meta, ...shared, node };
 }
 
 /** The first name of a file is put, further ones become hard links to it. */
@@ -224,7 +222,10 @@ function overlayXattr(style: OverlayStyle, name: string): ByteString {
 }
 
 function metaOf(stats: BigIntStats, xattrs: Xattrs): FileMeta {
-  const kept = [...(xattrs ?? [])].filter(([name]) => !/^((trusted|user)\.overlay\.|security\.selinux$)/.test(name));
+  // A mark that a command copied to what cannot be a device, or changed, means nothing elsewhere.
+  const kept = [...(xattrs ?? [])].filter(
+    ([name]) => name !== DEVICE_MARK && !/^((trusted|user)\.overlay\.|security\.selinux$)/.test(name),
+  );
   return {
     mode: Number(stats.mode & 0o7777n),
     uid: Number(stats.uid),

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { StubPlan } from '../../../../src/backend/namespaces/stub-plan.ts';
 import { readUpperChanges } from '../../../../src/backend/namespaces/upper-changes.ts';
+import { DEVICE_MARK } from '../../../../src/layer/device-marks.ts';
 import type { LayerEntry } from '../../../../src/layer/entry.ts';
 import type { LayerIndex } from '../../../../src/layer/layer-index.ts';
 import { stackTree } from '../../../../src/layer/stack-tree.ts';
@@ -110,6 +111,15 @@ describe('xattrs', () => {
     expect(
       entry?.kind === 'put' ? [...(entry.meta.xattrs ?? [])].map(([name, value]) => [name, Buffer.from(value).toString('hex')]) : [],
     ).toEqual([['security.capability', capability.toString('hex')]]);
+  });
+
+  test('that mark a device are in no layer, where they mark none either', async () => {
+    file('f');
+    folder('d');
+    for (const path of ['f', 'd']) setXattr(join(upper, path), DEVICE_MARK, Buffer.from('block:8:0:00'));
+    const entries = await read(below());
+    expect(lines(entries).length).toBe(2);
+    for (const entry of entries) expect(entry.kind === 'put' ? entry.meta.xattrs : 'no file').toBeUndefined();
   });
 
   test('make a folder a changed one', async () => {
