@@ -198,8 +198,13 @@ function onlyGit<T>(answer: () => T): (error: unknown) => T {
   };
 }
 
-/** git keeps a URL in the repository's config and shows it to every user of the machine in its arguments. */
+/**
+ * git keeps a URL in the repository's config and shows it to every user of the machine in its arguments. ssh and git:// have no
+ * use for a password, and would take it for a part of the user's name or of the host's.
+ */
 function splitCredential(remote: string): { readonly remote: string; readonly credential: GitCredential | null } {
+  const [, before, after] = /^(ssh:\/\/[^/?#@:]*|git:\/\/[^/?#@:]*):[^/?#]*(@.*)$/is.exec(remote) ?? [];
+  if (before !== undefined && after !== undefined) return { remote: `${before}${after}`, credential: null };
   const [, scheme = '', user, rest = ''] = /^(https?:\/\/)(?:([^/?#]*)@)?(.*)$/is.exec(remote) ?? [];
   if (user === undefined) return { remote, credential: null };
   const url = new URL(remote);

@@ -68,7 +68,7 @@ function underline(text: string, column: number, width: number): string {
 /** Logs are read by more people than Dockerfiles. Of the same length, so that the caret stays in its place. */
 function withoutPasswords(line: string): string {
   return line.replace(
-    /\b((?:https?|ftp|git):\/\/)([^\s/?#@]+)@/gi,
-    (_, scheme: string, user: string) => `${scheme}${'*'.repeat(user.length)}@`,
+    /\b((?:https?|ftp|git):\/\/|ssh:\/\/[^\s/?#@:]*:)([^\s/?#]+)@/gi,
+    (_, before: string, secret: string) => `${before}${'*'.repeat(secret.length)}@`,
   );
 }

@@ -394,6 +394,9 @@ describeUnless(missing(['git']), 'a git repository', () => {
     for (const remote of [`git@example.invalid:${tool.folder}/.git`, `ssh://git@example.invalid${tool.folder}/.git`]) {
       expect(textAt((await fetch(remote, { at: ref('v1') }, { env })).tree, 'f.txt')).toBe('one');
     }
+    const { label } = await fetch(`ssh://git:s3cr3t@example.invalid${tool.folder}/.git`, { at: ref('v1') }, { env });
+    expect(label).toBe(`the git repository ssh://git@example.invalid${tool.folder}/.git`);
+    expect(readFileSync(join(top, 'ssh-arguments'), 'utf8')).not.toContain('s3cr3t');
     expect(readFileSync(join(top, 'ssh-arguments'), 'utf8')).toMatch(/^-o BatchMode=yes .*git@example\.invalid git-upload-pack/);
   });
 });

@@ -48,6 +48,13 @@ describe('an excerpt', () => {
     ).toEqual(['> 1 | ADD https://*********@host/x.git#a..b $HOME@x ssh://git@host/x /y', `    | ${' '.repeat(at.column)}^^^^`]);
   });
 
+  test('hides the password of ssh, and one with an @ in it', () => {
+    const line = 'ADD ssh://me:secret@host/x.git https://me:p@ss@host/x.git /y';
+    expect(excerpt({ file: 'f', lines: [line] }, { file: 'f', startLine: 1, endLine: 1 })).toBe(
+      'f:1\n> 1 | ADD ssh://me:******@host/x.git https://*******@host/x.git /y',
+    );
+  });
+
   test('is empty for another file or a line that is not there', () => {
     expect(excerpt(source, { file: 'other', startLine: 1, endLine: 1 })).toBe('');
     expect(excerpt(source, { file: 'Dockerfile', startLine: 8, endLine: 8 })).toBe('');
