@@ -45,6 +45,8 @@ export async function runPlans(run: PlanRun): Promise<readonly StageState[]> {
   const runs = limiter(ports.parallelRuns);
   const inImage = new Set(plans.flatMap((plan) => [...keysOfImage(plan)]));
   const states = new Map<string, Promise<StageState>>();
+  const keysOf = new Map(plans.map((plan) => [plan, stageKeys(plan)]));
+  const keyOf = (plan: BuildPlan, index: number): string => keyIn(keysOf.get(plan) ?? new Map(), index);
   const stateOf = (key: string): Promise<StageState> => {
     const state = states.get(key);
     if (state === undefined) throw new Error('a stage is needed before it was begun');
@@ -61,8 +63,7 @@ export async function runPlans(run: PlanRun): Promise<readonly StageState[]> {
   for (const { plan, stage, key, id } of stages) {
     const numbering = { first, total };
     first += stage.steps.length;
-    const keys = stageKeys(plan);
-    const stateAt = (index: number): Promise<StageState> => stateOf(keyIn(keys, index));
+    const stateAt = (index: number): Promise<StageState> => stateOf(keyOf(plan, index));
     const context: StageContext = {
       stage,
       ports,
@@ -111,7 +112,7 @@ export async function runPlans(run: PlanRun): Promise<readonly StageState[]> {
   await Promise.allSettled(states.values());
   // The first failure is the reason of the abort; stages that it took down reject with that, or with what it led to.
   signal.throwIfAborted();
-  return Promise.all(plans.map((plan) => stateOf(keyIn(stageKeys(plan), plan.target))));
+  return Promise.all(plans.map((plan) => stateOf(keyOf(plan, plan.target))));
 }
 
 /**
