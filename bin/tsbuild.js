@@ -3,12 +3,13 @@
  * Starts the bundle that `npm run build` puts into dist/, with the code that V8 compiled for it in an earlier run: without that,
  * compiling is half of a short build. CommonJS, because the loader of ES modules alone costs as much as all of this.
  *
- * The compiled code lies beside the bundle and is as trusted as the bundle: it is written only into a folder of this very user.
+ * The compiled code lies beside the bundle and is as trusted as the bundle: it is written only into a folder of this very user,
+ * whatever the umask so that nobody else can change it, and used only when it belongs to who the bundle belongs to.
  * V8 refuses code of another version or with other options, but would crash on bytes that are damaged, so both the bundle and
  * the code are compared with their checksums first. Whatever is wrong with it, the bundle is simply compiled.
  */
 'use strict';
-const { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, statSync, writeSync } = require('node:fs');
+const { closeSync, existsSync, fstatSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } = require('node:fs');
 const { dirname, join } = require('node:path');
 const { Script } = require('node:vm');
 const { crc32 } = require('node:zlib');
@@ -25,20 +26,29 @@ if (!existsSync(bundle)) {
   process.exit(1);
 }
 const source = readFileSync(bundle);
+const code = readCode();
 const script = new Script(`(function (exports, require, module, __filename, __dirname) {${source.latin1Slice()}\n})`, {
   filename: bundle,
-  cachedData: readCode(),
+  cachedData: code,
 });
 const program = { exports: {} };
 script.runInThisContext()(program.exports, require, program, bundle, dirname(bundle));
 program.exports.main(process.argv.slice(2)).then((ended) => {
-  if (ended === 'built') process.once('exit', writeCode);
+  // What V8 refuses is left alone: others may run the same bundle with other options of V8.
+  if (ended === 'built' && code === undefined) process.once('exit', writeCode);
 });
 
 function readCode() {
   let file;
   try {
-    file = readFileSync(compiled);
+    const fd = openSync(compiled, 'r');
+    try {
+      const { uid, mode } = fstatSync(fd);
+      if (uid !== statSync(bundle).uid || (mode & 0o022) !== 0) return undefined;
+      file = readFileSync(fd);
+    } finally {
+      closeSync(fd);
+    }
   } catch {
     return undefined;
   }
@@ -49,14 +59,17 @@ function readCode() {
 
 /** After a build, since only functions that ran are compiled. A build that cannot keep its code is still a good build. */
 function writeCode() {
+  const unfinished = `${compiled}.${process.pid}`;
   try {
-    if (existsSync(compiled) || statSync(dirname(compiled)).uid !== process.geteuid()) return;
+    const user = process.geteuid();
+    if (statSync(dirname(compiled)).uid !== user || statSync(bundle).uid !== user) return;
     const code = script.createCachedData();
     const header = Buffer.alloc(HEADER_BYTES);
     header.writeUInt32LE(crc32(source), 0);
     header.writeUInt32LE(crc32(code), 4);
-    const unfinished = `${compiled}.${process.pid}`;
-    const fd = openSync(unfinished, 'wx');
+    // One of this number may have been killed here.
+    rmSync(unfinished, { force: true });
+    const fd = openSync(unfinished, 'wx', 0o644);
     try {
       writeSync(fd, Buffer.concat([header, code]));
       fsyncSync(fd);
@@ -66,5 +79,14 @@ function writeCode() {
     renameSync(unfinished, compiled);
   } catch {
     // The folder is read-only or full.
+    discard(unfinished);
+  }
+}
+
+function discard(file) {
+  try {
+    rmSync(file, { force: true });
+  } catch {
+    // Nor can anything be removed there.
   }
 }

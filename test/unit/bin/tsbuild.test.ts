@@ -1,6 +1,6 @@
 /** The loader alone: a copy of it starts a bundle that is only a few lines. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
@@ -69,6 +69,53 @@ describe('the compiled code beside the bundle', () => {
       writeFileSync(keptCode(), broken);
       expect(run()).toBe('a');
     }
+  });
+
+  test('is made anew when it is of another bundle, or damaged', () => {
+    bundle('a');
+    run();
+    bundle('b');
+    run();
+    bundle('c');
+    // Only code of the second bundle can say so.
+    forge(() => undefined);
+    expect(run()).toBe('b');
+    writeFileSync(keptCode(), '');
+    run();
+    expect(statSync(keptCode()).size).toBeGreaterThan(8);
+  });
+
+  test('is not used when others may write it, and not written so', () => {
+    bundle('a');
+    const umask = process.umask(0);
+    run();
+    process.umask(umask);
+    expect(statSync(keptCode()).mode & 0o777).toBe(0o644);
+    bundle('b');
+    forge(() => undefined);
+    chmodSync(keptCode(), 0o666);
+    expect(run()).toBe('b');
+  });
+
+  test.skipIf(process.geteuid?.() !== 0)('is not used when it belongs to another user than the bundle', () => {
+    bundle('a');
+    run();
+    bundle('b');
+    forge(() => undefined);
+    chownSync(keptCode(), 4242, 4242);
+    expect(run()).toBe('b');
+  });
+
+  test('replaces what a killed process of the same number left, and leaves nothing where it cannot be kept', () => {
+    bundle('a');
+    const script = "require('node:fs').writeFileSync(process.argv[2] + process.pid, 'x'); require(process.argv[1])";
+    const prefix = join(folder(), `main.cjs.${process.version}-${process.arch}.code.`);
+    execFileSync(process.execPath, ['-e', script, join(root, 'bin', 'tsbuild.js'), prefix]);
+    expect(statSync(keptCode()).size).toBeGreaterThan(8);
+    rmSync(keptCode());
+    mkdirSync(prefix.slice(0, -1));
+    expect(run()).toBe('a');
+    expect(readdirSync(folder()).length).toBe(2);
   });
 
   test('is not used when V8 refuses it', () => {
