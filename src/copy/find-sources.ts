@@ -114,9 +114,17 @@ function nearHint(tree: FileTree, path: BytePath): string | undefined {
   const parent = parentOf(path);
   const folder = resolvePath(tree, parent);
   const node = tree.lstat(folder)?.node;
-  if (node === undefined) return parent === '' ? undefined : (nearHint(tree, parent) ?? `"${textOf(parent)}" does not exist there either`);
+  if (node === undefined) return parent === '' ? undefined : (nearHint(tree, parent) ?? missingFolder(tree, parent));
   if (node.type !== 'dir') return `"${textOf(parent)}" is not a folder`;
   const near = nearestNames(textOf(baseName(path)), tree.list(folder).map(textOf));
   if (near.length === 0) return undefined;
   return `did you mean ${near.map((name) => `"${textOf(parent)}${parent === '' ? '' : '/'}${name}"`).join(' or ')}?`;
+}
+
+function missingFolder(tree: FileTree, folder: BytePath): string {
+  const node = tree.lstat(folder)?.node;
+  const name = textOf(folder);
+  return node?.type === 'symlink'
+    ? `"${name}" is a symbolic link to "${textOf(node.target)}", which is not there`
+    : `"${name}" does not exist there either`;
 }

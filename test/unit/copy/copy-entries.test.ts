@@ -278,6 +278,12 @@ describe('a source that is missing', () => {
     else expect(said).toMatch(hint);
   });
 
+  test('below a symbolic link that leads out names the link', async () => {
+    await expect(run({ out: symlink('/etc') }, ['out/passwd'], '/x')).rejects.toEqual(
+      error('COPY_SOURCE_NOT_FOUND', /^"out\/passwd" is not in/, /^"out" is a symbolic link to "\/etc", which is not there$/),
+    );
+  });
+
   test('because .dockerignore hides it says which line', async () => {
     await expect(run({}, ['./a/b'], '/x', {}, { hidden: { 'a/b': 3 } })).rejects.toEqual(
       error('COPY_SOURCE_NOT_FOUND', /^"a\/b" is excluded by \.dockerignore:3 \(\*\)$/, /!a\/b/),
