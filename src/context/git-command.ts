@@ -123,6 +123,8 @@ function environment(call: GitCall, { env, home, credential }: GitWorld): Record
     GIT_CONFIG_NOSYSTEM: '1',
     GIT_CONFIG_GLOBAL: '/dev/null',
     GIT_ATTR_NOSYSTEM: '1',
+    // No files of this machine in a .git: git clones submodules with its template, whose hooks would be in the image.
+    GIT_TEMPLATE_DIR: '',
     GIT_TERMINAL_PROMPT: '0',
     GIT_ALLOW_PROTOCOL: call.reach === 'local' ? 'file' : 'http:https:git:ssh',
     GIT_SSH_COMMAND: SSH,

@@ -144,6 +144,9 @@ describeUnless(missing(['git']), 'a git repository', () => {
       expect(without.tree.list('sub/middle')).toEqual([]);
       const kept = await fetch(url, { gitDir: 'keep' });
       expect(textAt(kept.tree, 'sub/middle/.git')).toBe('gitdir: ../../.git/modules/sub/middle\n');
+      const modules = '.git/modules/sub/middle';
+      expect(kept.tree.list(modules)).toContain('config');
+      for (const folder of [modules, `${modules}/modules/inner`]) expect(kept.tree.list(`${folder}/hooks`)).toEqual([]);
     });
   });
 
