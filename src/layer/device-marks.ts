@@ -1,7 +1,8 @@
 /**
  * Device nodes where nobody may make them: an ordinary user's overlay holds an empty file in their place, with an attribute
  * that says which device it stands for. The kernel copies the attribute up with the file, and `mv` and `ln` keep it. It is
- * signed with a key of this machine's cache, so that no command, whatever its user, can turn a file into a device.
+ * signed with a key of this machine's cache, so that no command, whatever its user, can make one up. Who can read the file can
+ * copy its mark, though, and so have the same device again.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { ByteString } from '../bytes/byte-path.ts';
