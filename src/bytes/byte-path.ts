@@ -13,6 +13,8 @@ export type ByteString = string & { readonly __bytes?: never };
 /** A path inside an image or context: relative, no leading or trailing `/`, no `.`, `..` or empty parts; '' is the root. */
 export type BytePath = ByteString;
 
+/** In a message. */
+const LONGEST_SHOWN = 600;
 const ASCII_ONLY = /^[\x00-\x7f]*$/;
 
 /** The UTF-8 bytes of a text. */
@@ -22,9 +24,13 @@ export function bytesOf(text: string): ByteString {
 
 /**
  * For messages: bytes read as UTF-8, what is not UTF-8 as U+FFFD, and what would move a cursor or turn the order of what
- * is read as an escape (`\n`, `\x1b`, `\u{202e}`), so that a name stays within its line.
+ * is read as an escape (`\n`, `\x1b`, `\u{202e}`), so that a name stays within its line. Very long paths lose their middle.
  */
 export function textOf(bytes: ByteString): string {
+  if (bytes.length > LONGEST_SHOWN) {
+    const half = LONGEST_SHOWN / 2;
+    return `${textOf(bytes.slice(0, half))}...${textOf(bytes.slice(-half))}`;
+  }
   const text = ASCII_ONLY.test(bytes) ? bytes : Buffer.from(bytes, 'latin1').toString('utf8');
   return text.replace(/[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g, escapeOf);
 }

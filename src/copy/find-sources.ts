@@ -7,6 +7,9 @@ import { nearestNames } from '../words/nearest.ts';
 import type { CopyInput } from './copy.ts';
 import { resolvePath } from './resolve.ts';
 
+/** Linux takes no longer one. */
+const LONGEST_PATH = 4095;
+
 export type TreeInput = Extract<CopyInput, { kind: 'tree' }>;
 
 export interface FoundSource {
@@ -24,6 +27,7 @@ export interface FoundSource {
  */
 export function findSources(input: TreeInput, pattern: string): FoundSource[] {
   const clean = cleanPath(bytesOf(pattern));
+  refuseTooLong(input, clean);
   if (!hasWildcard(clean)) {
     const path = literalPath(input.tree, clean);
     return [{ path, followed: existing(input, path), how: 'named' }];
@@ -46,10 +50,17 @@ export function findParentsSources(input: TreeInput): ParentsSources {
   const pivot = input.pattern.indexOf('/./');
   const bases = pivot < 0 ? [{ path: '', followed: '' }] : findSources(input, input.pattern.slice(0, pivot));
   const pattern = cleanPath(bytesOf(pivot < 0 ? input.pattern : input.pattern.slice(pivot + 3)));
+  refuseTooLong(input, pattern);
   for (const { path, followed } of hasWildcard(pattern) ? [] : bases) {
     if (input.tree.lstat(joinPath(followed, pattern)) === undefined) throw sourceNotFound(input, joinPath(path, pattern));
   }
   return { bases, pattern };
+}
+
+/** Such a path cannot be there, and to look for it part by part would take long. */
+function refuseTooLong({ label }: TreeInput, path: BytePath): void {
+  if (path.length <= LONGEST_PATH) return;
+  throw new TsbuildError('COPY_SOURCE_NOT_FOUND', `"${textOf(path)}" is not in ${label}: a path has at most ${LONGEST_PATH} bytes`);
 }
 
 /** A backslash is part of a name if such a name exists (as in BuildKit), else it escapes. */

@@ -18,7 +18,12 @@ export interface FileMeta {
 /** Where a regular file's bytes are. */
 export type FileContent =
   /** A file of this machine, absolute path for fs calls. Read when packed. */
-  | { readonly at: 'host'; readonly path: string | Buffer }
+  | {
+      readonly at: 'host';
+      readonly path: string | Buffer;
+      /** Of the file that was looked at: another one in its place is not read, nor one that a replaced folder leads to. */
+      readonly inode?: number;
+    }
   | { readonly at: 'memory'; readonly bytes: Uint8Array }
   /** Not here yet (a layer that is not unpacked): asked for when packed. */
   | { readonly at: 'deferred'; locate(signal: AbortSignal): Promise<Exclude<FileContent, { at: 'deferred' }>> };

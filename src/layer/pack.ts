@@ -2,7 +2,7 @@
  * Layer entries as an uncompressed tar, in the given order. Files are read here, with synchronous calls into large
  * buffers: many small files share one. Spec: OCI image-spec layer.md; docs, "Layers".
  */
-import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { type BytePath, textOf } from '../bytes/byte-path.ts';
 import { TsbuildError } from '../errors.ts';
 import { type Chunks, createChunks } from './chunks.ts';
@@ -22,6 +22,8 @@ export interface PackOptions {
 const CHUNK = 1024 * 1024;
 /** Files below this are read by one call; a chunk with less room is handed over early. */
 const ONE_CALL = 64 * 1024;
+
+const STILLNESS = 'let nothing write to these files while the image is built';
 
 const ZEROS = Buffer.alloc(2 * BLOCK);
 const MARK: FileMeta = { mode: 0, uid: 0, gid: 0, mtimeNs: 0n };
@@ -46,7 +48,7 @@ export async function* packEntries(entries: LayerEntries, options: PackOptions):
         if (found.bytes.length !== size) throw new Error(`content of "${textOf(entry.path)}" is not of the size that its entry says`);
         out.append(found.bytes);
       } else {
-        for (const chunk of readFile({ path: entry.path, size, hostPath: found.path }, out)) {
+        for (const chunk of readFile({ path: entry.path, size, hostPath: found.path, inode: found.inode }, out)) {
           signal.throwIfAborted();
           yield chunk;
         }
@@ -65,6 +67,7 @@ interface HostFile {
   readonly path: BytePath;
   readonly size: number;
   readonly hostPath: string | Buffer;
+  readonly inode: number | undefined;
 }
 
 /**
@@ -74,6 +77,7 @@ interface HostFile {
 function* readFile(file: HostFile, out: Chunks): Generator<Buffer, void, undefined> {
   const fd = attempt(file, () => openSync(file.hostPath, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK));
   try {
+    if (file.inode !== undefined && fstatSync(fd).ino !== file.inode) throw replaced(file);
     if (file.size < ONE_CALL && out.room() <= file.size) out.cut();
     for (let left = file.size; ; ) {
       // One byte more than expected: shows growth, and that the end is reached, without a further call.
@@ -99,9 +103,13 @@ function attempt<T>({ path }: HostFile, action: () => T): T {
   }
 }
 
+function replaced({ path }: HostFile): TsbuildError {
+  return new TsbuildError('COPY_FAILED', `"${textOf(path)}" was replaced after it was found`, { hint: STILLNESS });
+}
+
 function changed({ path, size }: HostFile, now: 'more' | 'fewer'): TsbuildError {
   return new TsbuildError('COPY_FAILED', `"${textOf(path)}" changed while it was read: it had ${size} bytes, now it has ${now}`, {
-    hint: 'let nothing write to these files while the image is built',
+    hint: STILLNESS,
   });
 }
 

@@ -5,6 +5,7 @@
  */
 import type { Scope } from '../dockerfile/instruction.ts';
 import type { ContainerConfig, ImageConfig } from '../image/image.ts';
+import { semanticError } from './faults.ts';
 
 export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
@@ -157,7 +158,10 @@ export function setList(state: StageState, field: 'Cmd' | 'Entrypoint', list: re
   else state.config[field] = list;
 }
 
-/** `path` as seen from `from`, in normal form, without a trailing slash. */
+/** In bytes. */
+const LONGEST_PATH = 4095;
+
+/** `path` as seen from `from`, in normal form, without a trailing slash. Throws DOCKERFILE_SEMANTICS for one that nobody could make. */
 export function absolutePath(from: string, path: string): string {
   const parts: string[] = [];
   for (const part of (path.startsWith('/') ? path : `${from}/${path}`).split('/')) {
@@ -165,7 +169,9 @@ export function absolutePath(from: string, path: string): string {
     if (part === '..') parts.pop();
     else parts.push(part);
   }
-  return `/${parts.join('/')}`;
+  const absolute = `/${parts.join('/')}`;
+  if (Buffer.byteLength(absolute) > LONGEST_PATH) throw semanticError(`the path "${absolute}" is longer than Linux takes`);
+  return absolute;
 }
 
 /** The config's WorkingDir after `WORKDIR path`. As in BuildKit an absolute path stays as written (`/tmp/`), a relative one is joined. */

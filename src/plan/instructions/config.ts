@@ -16,8 +16,6 @@ import { configStep, type Lowering } from './lowering.ts';
 
 /** All numbers of all three protocols. */
 const MOST_PORTS = 3 * 65_536;
-/** Linux takes no longer path. In bytes. */
-const LONGEST_PATH = 4095;
 
 const emptyEntry = (name: string): readonly [string, object] => [name, {}];
 
@@ -59,7 +57,6 @@ export function lowerWorkdir(lowering: Lowering, { args }: Instruction): Step {
   const { state, place, scope } = lowering;
   const written = joinWorkdir(state.config.WorkingDir, expandWord(args, scope));
   const path = absolutePath('/', written);
-  if (Buffer.byteLength(path) > LONGEST_PATH) throw semanticError(`WORKDIR ${path} is longer than a path can be on Linux`);
   state.config.WorkingDir = written;
   const createdBy = `WORKDIR ${written}`;
   if (path === '/') return configStep(lowering, createdBy);

@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, lstatSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -165,4 +165,17 @@ test('host paths of bytes that are not UTF-8 are read', async () => {
   const path = Buffer.concat([Buffer.from(`${folder}/`), Buffer.from([0xff, 0xfe])]);
   writeFileSync(path, 'odd');
   expect((await packed([file('\xff\xfe', 3, { at: 'host', path })]))[0]).toMatchObject({ name: '\xff\xfe', content: Buffer.from('odd') });
+});
+
+test('a file that another one has replaced is not read, nor one behind a folder that became a symlink', async () => {
+  const outside = mkdtempSync(join(folder, 'outside-'));
+  writeFileSync(join(outside, 'f'), 'secret');
+  const context = mkdtempSync(join(folder, 'context-'));
+  mkdirSync(join(context, 'd'));
+  writeFileSync(join(context, 'd', 'f'), 'public');
+  const entry = file('d/f', 6, { at: 'host', path: join(context, 'd', 'f'), inode: lstatSync(join(context, 'd', 'f')).ino });
+  expect(String(await pack([entry]))).toContain('public');
+  renameSync(join(context, 'd'), join(context, 'moved'));
+  symlinkSync(outside, join(context, 'd'));
+  await expect(pack([entry])).rejects.toMatchObject({ code: 'COPY_FAILED', message: '"d/f" was replaced after it was found' });
 });
