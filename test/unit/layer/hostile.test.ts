@@ -14,12 +14,14 @@ import { feed, readAll } from './read-all.ts';
 const scratch = mkdtempSync(join(tmpdir(), 'tsbuild-hostile-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 const isRoot = process.getuid?.() === 0;
-const style = canSetTrusted() ? 'trusted' : 'user';
+const style = canSet('trusted') ? 'trusted' : 'user';
+/** tmpfs has no user xattrs before Linux 6.6. */
+const hasOpaque = canSet(style);
 
-function canSetTrusted(): boolean {
+function canSet(namespace: 'trusted' | 'user'): boolean {
   try {
     writeFileSync(join(scratch, 'probe'), '');
-    setXattr(join(scratch, 'probe'), 'trusted.probe', Buffer.from('1'));
+    setXattr(join(scratch, 'probe'), `${namespace}.probe`, Buffer.from('1'));
     return true;
   } catch {
     return false;
@@ -221,7 +223,7 @@ test.each<readonly [string, () => readonly RawMember[], string]>([
   expectSameAsIndex(tar);
 });
 
-test('whiteouts and opaque marks are followed as files are', () => {
+test.skipIf(!hasOpaque)('whiteouts and opaque marks are followed as files are', () => {
   const tar = rawTar(
     { name: 'd/', flag: '5' },
     outOf('../d'),
@@ -272,7 +274,7 @@ test('a name that begins with a symlink for a million bytes is refused at once',
   expect(performance.now() - start).toBeLessThan(2000);
 });
 
-test('whatever is put, replaced and put again through symlinks stays inside, and folder and index agree', () => {
+test.skipIf(!hasOpaque)('whatever is put, replaced and put again through symlinks stays inside, and folder and index agree', () => {
   const random = pseudoRandom(20_261_124);
   const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
   const names = ['a', 'b', 'host', 'a/b', 'b/a', 'a/host', 'host/secret', 'a/b/host', 'b/.wh.a', 'a/.wh..wh..opq', '.wh.b'];
