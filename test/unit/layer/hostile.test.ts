@@ -225,7 +225,7 @@ test.each<readonly [string, () => readonly RawMember[], string]>([
 
 test.skipIf(!hasOpaque)('whiteouts and opaque marks are followed as files are', () => {
   const tar = rawTar(
-    { name: 'd/', flag: '5' },
+    { name: 'd/', flag: '5', mode: '0000755' },
     outOf('../d'),
     { name: 'l/.wh.secret' },
     { name: 'm', flag: '2', target: '/host' },
@@ -287,6 +287,7 @@ test.skipIf(!hasOpaque)('whatever is put, replaced and put again through symlink
         return {
           name,
           flag,
+          mode: '0000755',
           ...(flag === '1' || flag === '2' ? { target: pick(targets.map((t) => (flag === '1' ? pick(names.slice(0, 8)) : t))) } : {}),
         };
       }),
