@@ -14,15 +14,17 @@ export function bundleFolder(): string {
   return folder;
 }
 
-/** Bundles a source file as package.json's build script does. Returns the bundle's path. */
+/** Bundles a source file: CommonJS as build.mjs does when `name` ends with .cjs, else an ES module. Returns the bundle's path. */
 export function bundle(folder: string, source: URL, name: string): string {
   const outfile = join(folder, name);
+  const commonJs = name.endsWith('.cjs');
   buildSync({
     entryPoints: [fileURLToPath(source)],
     outfile,
     bundle: true,
     platform: 'node',
-    format: 'esm',
+    format: commonJs ? 'cjs' : 'esm',
+    ...(commonJs ? { define: { 'import.meta.filename': '__filename', 'import.meta.dirname': '__dirname' } } : {}),
     target: 'node20',
     external: ['koffi'],
     logLevel: 'warning',
@@ -31,5 +33,5 @@ export function bundle(folder: string, source: URL, name: string): string {
 }
 
 export function bundleInit(folder: string): string {
-  return bundle(folder, new URL('../../src/backend/namespaces/init.ts', import.meta.url), 'init.mjs');
+  return bundle(folder, new URL('../../src/backend/namespaces/init.ts', import.meta.url), 'init.cjs');
 }

@@ -1,5 +1,5 @@
 /**
- * Opens rootfs while hardly any descriptor is free, and prints how they failed and what they left: `init.mjs work-folder base-folder`.
+ * Opens rootfs while hardly any descriptor is free, and prints how they failed and what they left: `init.cjs work-folder base-folder`.
  */
 import { closeSync, openSync, readdirSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';

@@ -1,4 +1,4 @@
-/** Runs `pwd` in the sandbox with a working directory, and prints what came of it: `init.mjs work-folder base-folder cwd`. */
+/** Runs `pwd` in the sandbox with a working directory, and prints what came of it: `init.cjs work-folder base-folder cwd`. */
 import { namespacesBackend } from '../../src/backend/namespaces/namespaces-backend.ts';
 import { overlayStyle } from '../../src/backend/namespaces/process-status.ts';
 import { findProgram } from '../../src/backend/namespaces/programs.ts';

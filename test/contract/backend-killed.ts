@@ -1,4 +1,4 @@
-/** A process that runs a command in a sandbox until it is killed: `init.mjs work-folder base-folder seconds`. */
+/** A process that runs a command in a sandbox until it is killed: `init.cjs work-folder base-folder seconds`. */
 import { namespacesBackend } from '../../src/backend/namespaces/namespaces-backend.ts';
 import { overlayStyle } from '../../src/backend/namespaces/process-status.ts';
 import { findProgram } from '../../src/backend/namespaces/programs.ts';

@@ -1,4 +1,4 @@
-/** Prints what the probe of the namespaces rung says: `init.mjs work-folder`. */
+/** Prints what the probe of the namespaces rung says: `init.cjs work-folder`. */
 import { probeNamespaces } from '../../src/backend/namespaces/probe.ts';
 
 const [, , initPath = '', workFolder = ''] = process.argv;
