@@ -13,8 +13,8 @@ import { isObject, parseJsonObject } from '../image/json.ts';
 import { type LayoutReference, layoutReference, parseLayoutReference } from '../image/layout-reference.ts';
 import { type IndexEntry, parseManifest } from '../image/manifest.ts';
 import { OCI_INDEX } from '../image/media-types.ts';
-import type { BaseImage, ImageSource } from './image-source.ts';
-import { type DocumentSource, type ManifestDocument, pickImage } from './pick-image.ts';
+import type { ImageSource } from './image-source.ts';
+import { baseImage, type DocumentSource, type ManifestDocument, pickImage } from './pick-image.ts';
 
 /** As registries limit manifests. */
 const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
@@ -35,18 +35,7 @@ export function ociLayoutSource(): ImageSource {
       };
       const first = reference.digest === null ? await namedDocument(reference) : await readManifest(folder, reference.digest);
       const image = await pickImage(first, platform, documents, signal);
-      return {
-        ref: documents.label,
-        digest: image.digest,
-        format: image.manifest.format,
-        config: image.config,
-        layers: image.layers.map(({ descriptor, diffId }) => ({
-          descriptor,
-          diffId,
-          open: (own) => openBlob(folder, descriptor, own),
-        })),
-        warnings: image.warnings,
-      } satisfies BaseImage;
+      return baseImage(image, documents.label, (descriptor) => ({ open: (own) => openBlob(folder, descriptor, own) }));
     },
   };
 }

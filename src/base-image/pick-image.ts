@@ -4,11 +4,12 @@
  */
 import { TsbuildError } from '../errors.ts';
 import { type Digest, parseDigest } from '../image/digest.ts';
-import type { Descriptor, ImageConfig } from '../image/image.ts';
+import type { Descriptor, ImageConfig, Layer } from '../image/image.ts';
 import { parseImageConfig } from '../image/image-config.ts';
 import { type ImageIndex, type ImageManifest, type IndexEntry, parseManifest } from '../image/manifest.ts';
 import { compressionOf } from '../image/media-types.ts';
 import { formatPlatform, normalizePlatform, type Platform, pickPlatform } from '../image/platform.ts';
+import type { BaseImage } from './image-source.ts';
 
 export interface ManifestDocument {
   readonly bytes: Uint8Array;
@@ -33,6 +34,22 @@ export interface PickedImage {
   /** Layers with the diff ids that the config gives them, lowest first. */
   readonly layers: readonly { readonly descriptor: Descriptor; readonly diffId: Digest }[];
   readonly warnings: readonly string[];
+}
+
+/** `layer`: where a layer's bytes come from, and the repository that it can be mounted from. */
+export function baseImage(
+  { manifest, digest, config, layers, warnings }: PickedImage,
+  ref: string,
+  layer: (descriptor: Descriptor) => Pick<Layer, 'origin' | 'open'>,
+): BaseImage {
+  return {
+    ref,
+    digest,
+    format: manifest.format,
+    config,
+    layers: layers.map(({ descriptor, diffId }) => ({ descriptor, diffId, ...layer(descriptor) })),
+    warnings,
+  };
 }
 
 /** An index may list indexes; nobody nests them deeper. */

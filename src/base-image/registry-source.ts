@@ -10,8 +10,8 @@ import type { Digest } from '../image/digest.ts';
 import type { Descriptor } from '../image/image.ts';
 import { formatReference, parseReference, type Reference, withDefaultTag } from '../image/reference.ts';
 import type { RegistryClient } from '../registry/registry-client.ts';
-import type { BaseImage, ImageSource } from './image-source.ts';
-import { type DocumentSource, type ManifestDocument, pickImage } from './pick-image.ts';
+import type { ImageSource } from './image-source.ts';
+import { baseImage, type DocumentSource, type ManifestDocument, pickImage } from './pick-image.ts';
 
 export interface RegistrySourceOptions {
   readonly client: RegistryClient;
@@ -64,19 +64,10 @@ export function registrySource({ client, store }: RegistrySourceOptions): ImageS
       const found = await find(reference, signal);
       const origin = found.origin ?? `${reference.registry}/${reference.repository}`;
       const image = await pickImage(found, platform, documents, signal);
-      return {
-        ref: documents.label,
-        digest: image.digest,
-        format: image.manifest.format,
-        config: image.config,
-        layers: image.layers.map(({ descriptor, diffId }) => ({
-          descriptor,
-          diffId,
-          ...(isForeignLayer(descriptor) ? {} : { origin }),
-          open: (own) => layers.open(descriptor, (fetch) => client.openBlob(reference, descriptor, fetch), own),
-        })),
-        warnings: image.warnings,
-      } satisfies BaseImage;
+      return baseImage(image, documents.label, (descriptor) => ({
+        ...(isForeignLayer(descriptor) ? {} : { origin }),
+        open: (own) => layers.open(descriptor, (fetch) => client.openBlob(reference, descriptor, fetch), own),
+      }));
     },
   };
 }
