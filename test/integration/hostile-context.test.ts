@@ -17,7 +17,7 @@ import {
   symlinkSync,
   truncateSync,
   writeFileSync,
-} from 'node:fs'; // prettier-ignore
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { execute, type Outcome, scratchFolder, TSBUILD } from '../helpers/builds.ts';
@@ -29,6 +29,11 @@ import { asUser, type UnprivilegedUser, unprivilegedUser } from '../helpers/unpr
 
 const IS_ROOT = process.getuid?.() === 0;
 const ordinary = unprivilegedUser();
+
+/** V8 since Node 22 gives young objects twice the room before it collects them. */
+const MOST_MEGABYTES = Number(process.versions.node.split('.')[0]) < 22 ? 300 : 450;
+// CI sets this for root where an ordinary user runs these tests anyway.
+const elsewhere = process.env['TSBUILD_TEST_FIXTURES_AS_USER'] === 'elsewhere' ? 'an ordinary user runs them elsewhere' : undefined;
 
 /** Byte strings, as in src/bytes. */
 const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
@@ -74,7 +79,7 @@ const NAMES = [
   utf8('\u202e'),
   utf8('🖖'),
   '\xed\xa0\x80',
-] as const; // prettier-ignore
+] as const;
 
 interface Run {
   readonly user: UnprivilegedUser | null;
@@ -151,7 +156,7 @@ function nested(folder: string, part: string, levels: number): void {
     folder,
     part,
     String(levels),
-  ]); // prettier-ignore
+  ]);
 }
 
 const lacking = missing(['tar', 'python3', 'gzip']);
@@ -160,7 +165,7 @@ const runs: readonly [title: string, user: UnprivilegedUser | null, reason: stri
   [
     'an ordinary user',
     typeof ordinary === 'string' ? null : ordinary,
-    IS_ROOT ? (lacking ?? (typeof ordinary === 'string' ? ordinary : undefined)) : 'needs root; see the other one',
+    IS_ROOT ? (elsewhere ?? lacking ?? (typeof ordinary === 'string' ? ordinary : undefined)) : 'needs root; see the other one',
   ],
 ];
 
@@ -193,7 +198,7 @@ for (const [title, user, reason] of runs) {
           '--progress',
           'plain',
           ...more,
-        ]; // prettier-ignore
+        ];
         const timed = [
           'python3',
           '-c',
@@ -201,7 +206,7 @@ for (const [title, user, reason] of runs) {
           process.execPath,
           TSBUILD,
           ...argv,
-        ]; // prettier-ignore
+        ];
         const outcome = await execute(user === null ? timed : asUser(user, timed));
         return { ...outcome, layout, megabytes: Number(/^peak (\d+)$/m.exec(outcome.stdout)?.[1] ?? Number.NaN) };
       },
@@ -327,12 +332,12 @@ for (const [title, user, reason] of runs) {
           '-c',
           'import os,sys\nos.mkdir(sys.argv[1]+"/dir")\nfor i in range(100000): os.close(os.open(sys.argv[1]+"/dir/file%06d"%i, os.O_CREAT|os.O_WRONLY, 0o644))',
           context,
-        ]); // prettier-ignore
+        ]);
         giveTo(user, context);
         const started = performance.now();
         const { code, log, megabytes } = await run.build(context, `FROM scratch\n${copy}\n`);
         expect(code, log).toBe(0);
-        expect(megabytes).toBeLessThan(300);
+        expect(megabytes).toBeLessThan(MOST_MEGABYTES);
         // Two or three seconds on a machine that does nothing else.
         expect(performance.now() - started).toBeLessThan(30_000);
       },
@@ -421,7 +426,7 @@ describeUnless(missing(['root', 'docker-registry']) ?? baseMissing('busybox'), '
       join(scratch, 'cache'),
       '--insecure-registry',
       registry.host,
-    ]); // prettier-ignore
+    ]);
     expect(code, log).toBe(0);
     const image = unpacked(layout, join(scratch, 'tree'));
     const wanted = [...NAMES.filter((name) => name !== 'case'), '.dockerignore'].sort();
