@@ -85,12 +85,17 @@ export interface Rootfs extends AsyncDisposable {
   adopt(layer: LayerMaterial): LayerMaterial;
 }
 
+export type RootfsForm =
+  /** Layers are stacked as unpacked folders. An adopted layer is the rootfs's own folder of changes, so a rootfs stays until the build ends. */
+  | { readonly kind: 'overlay' }
+  /** A rootfs holds a copy of its layers' files, which nothing refers to once its stage has ended. `most`: so many may be open at once. */
+  | { readonly kind: 'copy'; readonly most: number };
+
 export interface Backend {
   readonly name: IsolationName;
   /** Whether programs for this platform's architecture can be executed: by the machine, or by an emulator that its kernel knows. */
   executes(platform: Platform): boolean;
-  /** How many rootfs may be open at once. */
-  readonly maxRootfs: number;
+  readonly form: RootfsForm;
   /** `layers` lowest first; `tree` is the same files, for look-ups. */
   open(layers: readonly LayerMaterial[], signal: AbortSignal): Promise<Rootfs>;
 }

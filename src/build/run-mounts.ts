@@ -47,7 +47,7 @@ export async function filesOfMounts(step: RunStep, context: StageContext): Promi
   const origins = step.mounts.flatMap((mount) =>
     mount.type === 'bind' ? [mount.origin] : mount.type === 'cache' && mount.seed !== null ? [mount.seed.origin] : [],
   );
-  await Promise.all(origins.map((origin) => context.files(origin, 'folder')));
+  await Promise.all(origins.map((origin) => context.files(origin, context.runNeed)));
 }
 
 type SecretMount = Extract<Mount, { type: 'secret' }>;
@@ -82,7 +82,7 @@ async function openSecret(mount: SecretMount, context: StageContext): Promise<{ 
 }
 
 async function openBind(mount: BindMount, context: StageContext): Promise<RunMount> {
-  const files = await context.files(mount.origin, 'folder');
+  const files = await context.files(mount.origin, context.runNeed);
   const tree = treeIn(files);
   const path = mountedPath(inputOf(files), mount.source);
   const shown = { type: 'layers', target: mount.target, path: `/${path}`, writable: mount.writable } as const;
@@ -131,7 +131,7 @@ async function openCache(mount: CacheMountSpec, context: StageContext): Promise<
 
 /** By content: another project's stage 0, or the same stage after a change, is another seed. */
 async function seedName({ origin, source }: { origin: Origin; source: string }, context: StageContext): Promise<string> {
-  const files = await context.files(origin, 'folder');
+  const files = await context.files(origin, context.runNeed);
   const path = mountedPath(inputOf(files), source);
   const materials = files.kind === 'layers' ? files.materials : [await files.place(path)];
   return JSON.stringify([materials.map((material) => material.diffId), path]);
@@ -139,7 +139,7 @@ async function seedName({ origin, source }: { origin: Origin; source: string }, 
 
 /** `folder` is empty and lies in the cache, like what `place` makes: a rename moves the content there. */
 async function fillFrom(seed: { origin: Origin; source: string }, folder: string, context: StageContext): Promise<void> {
-  const files = await context.files(seed.origin, 'folder');
+  const files = await context.files(seed.origin, context.runNeed);
   const entries = folderEntries(treeIn(files), mountedPath(inputOf(files), seed.source));
   const placed = await context.ports.layers.place(entries, context.signal);
   renameSync(await placed.folder(context.signal), folder);

@@ -1,7 +1,8 @@
 /** Runs the stages of plans, each once, as soon as what they need is there. */
-import type { Cleanup } from '../async/cleanup.ts';
+import { type Cleanup, cleanup } from '../async/cleanup.ts';
 import { limiter } from '../async/limiter.ts';
 import { oncePerKey } from '../async/once-per-key.ts';
+import type { Backend } from '../backend/backend.ts';
 import type { BaseImage } from '../base-image/image-source.ts';
 import { locate, TsbuildError } from '../errors.ts';
 import type { Layer } from '../image/image.ts';
@@ -38,7 +39,10 @@ export async function runPlans(run: PlanRun): Promise<readonly StageState[]> {
   const { signal } = halt;
   const stages = distinctStages(plans);
   const total = stages.reduce((sum, { stage }) => sum + stage.steps.length, 0);
-  ports.report({ type: 'plan', stages: stages.length, steps: total, isolation: await isolationFor(stages, run) });
+  const backend = await backendFor(stages, run);
+  ports.report({ type: 'plan', stages: stages.length, steps: total, isolation: backend?.name ?? 'none' });
+  const runNeed: LayerNeed = backend?.form.kind === 'overlay' ? 'folder' : 'index';
+  const rootfsPlaces = backend?.form.kind === 'copy' ? limiter(backend.form.most) : null;
 
   const images = oncePerKey<BaseImage>();
   const placed = oncePerKey<LayerMaterial>();
@@ -68,6 +72,7 @@ export async function runPlans(run: PlanRun): Promise<readonly StageState[]> {
       stage,
       ports,
       signal,
+      runNeed,
       stageState: stateAt,
       async files(origin, need) {
         if (isContext(origin)) return contextFiles(contextOf(origin, run.contexts), origin.kind === 'folder' ? origin.name : null);
@@ -89,21 +94,29 @@ export async function runPlans(run: PlanRun): Promise<readonly StageState[]> {
       if (inImage.has(key)) for (const sink of ports.sinks) sink.offer(layer, signal);
     };
     const done = (async () => {
-      const start = await startOf(stage, run, { stateAt, offer });
-      return runStage(start, {
-        context,
-        numbering,
-        id,
-        platform: plans.length === 1 ? null : formatPlatform(stage.platform),
-        ignorePaths: run.request.ignorePaths,
-        async openRootfs(state) {
-          const backend = await ports.backend();
-          const rootfs = await backend.open(state.materials, signal);
-          run.undo.add(() => rootfs[Symbol.asyncDispose]());
-          return rootfs;
-        },
-        whenFree: (task) => runs.run(task),
-        offer,
+      const start = await startOf(stage, run, { stateAt, offer, runNeed });
+      const steps = (undo: Cleanup): Promise<StageState> =>
+        runStage(start, {
+          context,
+          numbering,
+          id,
+          platform: plans.length === 1 ? null : formatPlatform(stage.platform),
+          ignorePaths: run.request.ignorePaths,
+          async openRootfs(state) {
+            const rootfs = await (await ports.backend()).open(state.materials, signal);
+            undo.add(() => rootfs[Symbol.asyncDispose]());
+            return rootfs;
+          },
+          whenFree: (task) => runs.run(task),
+          offer,
+        });
+      // Later stages read the layers of an overlay where its rootfs made them.
+      if (rootfsPlaces === null || !hasRun(stage)) return steps(run.undo);
+      // A stage that holds a place while it waits for another one could wait for ever.
+      await Promise.all(stage.needs.map(stateAt));
+      return rootfsPlaces.run(async () => {
+        await using undo = cleanup();
+        return await steps(undo);
       });
     })();
     done.catch((error: unknown) => halt.stop(error));
@@ -116,20 +129,20 @@ export async function runPlans(run: PlanRun): Promise<readonly StageState[]> {
 }
 
 /**
- * What RUN steps run in. Asked for before anything is pulled: where no rung works, or where none can execute the programs of a
- * base, the build fails at once.
+ * What RUN steps run in; null where there are none. Asked for before anything is pulled: where no rung works, or where none can
+ * execute the programs of a base, the build fails at once.
  */
-async function isolationFor(stages: readonly PlannedStage[], { ports, bases, request }: PlanRun): Promise<string> {
+async function backendFor(stages: readonly PlannedStage[], { ports, bases, request }: PlanRun): Promise<Backend | null> {
   const runs = stages.flatMap(({ plan, stage }) => {
     const step = stage.steps.find(({ kind }) => kind === 'run');
     return step === undefined ? [] : [{ step, platform: programPlatform(plan, stage.index, bases) }];
   });
-  if (runs.length === 0) return 'none';
+  if (runs.length === 0) return null;
   const backend = await ports.backend();
   const foreign = runs.find(
     ({ platform }) => platform !== null && !runsAlike(platform, request.buildPlatform) && !backend.executes(platform),
   );
-  if (foreign?.platform == null) return backend.name;
+  if (foreign?.platform == null) return backend;
   const { architecture } = foreign.platform;
   throw new TsbuildError(
     'BACKEND_UNAVAILABLE',
@@ -148,6 +161,7 @@ function runsAlike(platform: Platform, machine: Platform): boolean {
 interface StartHelp {
   stateAt(index: number): Promise<StageState>;
   offer(layer: Layer): void;
+  readonly runNeed: LayerNeed;
 }
 
 async function startOf(stage: Stage, run: PlanRun, help: StartHelp): Promise<StageState> {
@@ -158,7 +172,7 @@ async function startOf(stage: Stage, run: PlanRun, help: StartHelp): Promise<Sta
   const image = run.bases.get(baseKey(base));
   if (image === undefined) throw new Error(`the base ${base.ref} was not resolved`);
   for (const layer of image.layers) help.offer(layer);
-  const need = needOf(stage);
+  const need = needOf(stage, help);
   return {
     baseConfig: image.config,
     format: image.format,
@@ -174,20 +188,24 @@ function scratchStart(): StageState {
 }
 
 /** A folder of --build-context is one layer with all that is in it. */
-async function folderState(name: string, stage: Stage, run: PlanRun, { offer }: StartHelp): Promise<StageState> {
+async function folderState(name: string, stage: Stage, run: PlanRun, help: StartHelp): Promise<StageState> {
   const { ports, halt } = run;
-  const need = needOf(stage);
+  const need = needOf(stage, help);
   const { layer, material } = await ports.layers.seal(
     treeEntries(contextOf({ kind: 'folder', name }, run.contexts).context.tree, ''),
     { format: 'oci', need },
     halt.signal,
   );
-  offer(layer);
+  help.offer(layer);
   return withLayer(scratchStart(), layer, material, `FROM ${name} # folder of --build-context`, ports.now());
 }
 
-function needOf(stage: Stage): LayerNeed {
-  return stage.steps.some((step) => step.kind === 'run') ? 'folder' : 'index';
+function needOf(stage: Stage, { runNeed }: StartHelp): LayerNeed {
+  return hasRun(stage) ? runNeed : 'index';
+}
+
+function hasRun(stage: Stage): boolean {
+  return stage.steps.some((step) => step.kind === 'run');
 }
 
 /** A plain name that no registry has was probably meant to be a stage. */

@@ -21,7 +21,7 @@ export interface StageRun {
   /** For people; null where the build is for one platform only. */
   readonly platform: string | null;
   readonly ignorePaths: readonly string[];
-  /** Opens the stage's rootfs; it is disposed of when the build ends, since later stages may read it. */
+  /** Opens the stage's rootfs, which is disposed of by whoever gives this. */
   openRootfs(state: StageState): Promise<Rootfs>;
   /** Waits for a free place to run a command. */
   whenFree<T>(task: () => Promise<T>): Promise<T>;
@@ -37,7 +37,7 @@ export async function runStage(start: StageState, run: StageRun): Promise<StageS
   let rootfs: { readonly rootfs: Rootfs; readonly laid: number } | null = null;
   for (const [position, step] of stage.steps.entries()) {
     signal.throwIfAborted();
-    const need: LayerNeed = position < lastRun ? 'folder' : 'index';
+    const need: LayerNeed = position < lastRun ? run.context.runNeed : 'index';
     state = await told(step, position, run, async (output) => {
       if (step.kind === 'config') return withoutLayer(state, step.createdBy);
       if (step.kind !== 'run') return layerStep(step, state, need, run);
@@ -46,7 +46,7 @@ export async function runStage(start: StageState, run: StageRun): Promise<StageS
       return run.whenFree(async () => {
         const open: Rootfs = rootfs?.rootfs ?? (await run.openRootfs(state));
         for (const material of state.materials.slice(rootfs?.laid ?? state.materials.length)) await open.lay(material, signal);
-        const next = await runStep(step, state, open, { need, run, output });
+        const next = await runStep(step, state, open, { next: position < lastRun ? 'run' : 'none', run, output });
         rootfs = { rootfs: open, laid: next.materials.length };
         return next;
       });
@@ -65,12 +65,10 @@ async function runStep(
   step: RunStep,
   state: StageState,
   rootfs: Rootfs,
-  how: { readonly need: LayerNeed; readonly run: StageRun; output(chunk: Uint8Array): void },
+  how: { readonly next: 'run' | 'none'; readonly run: StageRun; output(chunk: Uint8Array): void },
 ): Promise<StageState> {
   const { context, ignorePaths } = how.run;
-  // Folders are needed for the runs that follow.
-  const next = how.need === 'folder' ? 'run' : 'none';
-  await executeRunStep(step, { rootfs, tree: treeOf(state), next, output: how.output }, context);
+  await executeRunStep(step, { rootfs, tree: treeOf(state), next: how.next, output: how.output }, context);
   const changes = withoutIgnored(rootfs.changes(context.signal), ignorePaths);
   const { layer, material } = await context.ports.layers.seal(changes, { format: state.format, need: 'index' }, context.signal);
   how.run.offer(layer);

@@ -25,6 +25,8 @@ export interface StageContext {
   readonly stage: Stage;
   readonly ports: Ports;
   readonly signal: AbortSignal;
+  /** What a RUN needs of the layers below it and of those that it mounts. */
+  readonly runNeed: LayerNeed;
   /** The finished state of another stage. */
   stageState(index: number): Promise<StageState>;
   /** Resolves an origin; an image is pulled as far as `need` says. */

@@ -30,6 +30,9 @@ export type FlagGroup = 'Source' | 'Build' | 'Output' | 'Registries' | 'Logs' | 
 
 export const VERBOSITY_NAMES = ['panic', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const;
 
+/** From the most to the least that a rung needs of its surroundings. */
+export const ISOLATION_CHOICES = ['auto', 'namespaces', 'in-place', 'chroot', 'proot'] as const;
+
 /** In the order of `--help` and of the README's table. */
 export const FLAGS = [
   {
@@ -106,10 +109,10 @@ export const FLAGS = [
     name: 'isolation',
     kind: 'value',
     value: 'how',
-    choices: ['auto', 'namespaces'],
+    choices: ISOLATION_CHOICES,
     default: 'auto',
     group: 'Build',
-    help: 'What RUN steps run in.',
+    help: 'What RUN steps run in. auto: the first of the others, in this order, that works here; see tsbuild doctor.',
   },
   {
     name: 'destination',

@@ -12,7 +12,7 @@ export async function main(argv: readonly string[]): Promise<'built' | 'other'> 
     return 'other';
   }
   const { runProcess } = await import('./run-process.ts');
-  const { code, ended } = await runProcess(argv, join(import.meta.dirname, '..', 'backend', 'namespaces', 'init.cjs'));
+  const { code, ended } = await runProcess(argv, { init: join(import.meta.dirname, '..', 'backend', 'namespaces', 'init.cjs') });
   process.exitCode = code;
   return ended;
 }

@@ -82,7 +82,7 @@ export interface SecretOption {
 /** How and with what the steps run. */
 export interface ExecutionOptions {
   /** `auto`: the first rung of the ladder that works here. */
-  readonly isolation: 'auto' | Extract<IsolationName, 'namespaces'>;
+  readonly isolation: 'auto' | IsolationName;
   /** Absolute; null: the default place for this user. Holds layers, unpacked layers and cache mounts. */
   readonly cacheDir: string | null;
   /** --no-cache: no step may be answered from earlier builds. */

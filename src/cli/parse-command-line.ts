@@ -6,6 +6,7 @@ import { isAbsolute, posix, resolve } from 'node:path';
 import { readDockerfile } from '../dockerfile/parse.ts';
 import { formatPlatform, type Platform, parsePlatform } from '../image/platform.ts';
 import { formatReference, parseReference, withDefaultTag } from '../image/reference.ts';
+import { ISOLATION_CHOICES } from './flags.ts';
 import { UNSUPPORTED_KANIKO_VARIABLES } from './kaniko-flags.ts';
 import type {
   BuildOptions,
@@ -219,7 +220,7 @@ function executionOptions(flags: GivenFlags, world: CommandLineWorld, problems: 
     else ignorePaths.push(clean);
   }
   return {
-    isolation: flags.value('isolation') === 'namespaces' ? 'namespaces' : 'auto',
+    isolation: ISOLATION_CHOICES.find((name) => name === flags.value('isolation')) ?? 'auto',
     cacheDir: absolute(flags.value('cache-dir'), world),
     layerCache: flags.boolean('no-cache') ? 'ignore' : 'use',
     secrets: [...secrets.values()],

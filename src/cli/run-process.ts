@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { ReportWorld } from '../report/reporter.ts';
 import { EXIT_CODE } from './exit-code.ts';
 import { runCommand } from './run-command.ts';
+import type { BundledPrograms } from './rungs.ts';
 
 /** A terminal signals every process of the command, and a parent may hand the same signal on to its child. */
 const SAME_SIGNAL_MS = 500;
@@ -15,8 +16,8 @@ export interface ProcessEnd {
   readonly ended: 'built' | 'other';
 }
 
-/** `argv` without node and script; `initPath`: see wire.ts. */
-export async function runProcess(argv: readonly string[], initPath: string): Promise<ProcessEnd> {
+/** `argv` without node and script. */
+export async function runProcess(argv: readonly string[], programs: BundledPrograms): Promise<ProcessEnd> {
   ignoreBrokenPipes();
   const abort = new AbortController();
   const received: { first: { readonly name: (typeof SIGNALS)[number]; readonly atMs: number } | null } = { first: null };
@@ -38,7 +39,7 @@ export async function runProcess(argv: readonly string[], initPath: string): Pro
     columns: process.stdout.columns ?? 80,
     writeResult: (text) => process.stdout.write(text),
     runElsewhere: async () => (await import('./user-namespace.ts')).runInUserNamespace(process.argv.slice(1)),
-    runBuild: async (options, context) => (await import('./wire.ts')).runBuild(options, { ...context, initPath }),
+    runBuild: async (options, context) => (await import('./wire.ts')).runBuild(options, { ...context, programs }),
   });
   if (typeof code === 'number') return { code, ended: 'other' };
   if (code === 'cancelled') return { code: EXIT_CODE[received.first?.name ?? 'SIGINT'], ended: 'other' };

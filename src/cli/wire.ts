@@ -5,8 +5,6 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism, homedir } from 'node:os';
 import { join } from 'node:path';
-import type { Backend } from '../backend/backend.ts';
-import type { NamespacesProbe } from '../backend/namespaces/probe.ts';
 import { overlayStyle } from '../backend/namespaces/process-status.ts';
 import type { ImageSource } from '../base-image/image-source.ts';
 import { ociLayoutSource } from '../base-image/oci-layout-source.ts';
@@ -42,13 +40,13 @@ import type { BuildOptions, OutputOptions, SecretOption } from './options.ts';
 import { readDockerfile } from './resolve-source.ts';
 import { writeAfterPublishing } from './result-files.ts';
 import type { BuildEnd } from './run-command.ts';
+import type { BundledPrograms } from './rungs.ts';
 import { tellChecking, tellResolving } from './tell-waiting.ts';
 
 export interface BuildContext {
   readonly report: Report;
   readonly signal: AbortSignal;
-  /** Absolute path of the bundled program that becomes a RUN's first process. */
-  readonly initPath: string;
+  readonly programs: BundledPrograms;
 }
 
 /** One build from its options, with this machine's environment. */
@@ -72,7 +70,12 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
       }),
       namedContexts: folderContexts(options),
       images: imageSource({ registry: tellResolving(registrySource({ client, store }), { report }), layout: ociLayoutSource() }),
-      backend: once(() => chooseBackend({ workFolder: join(work.path, 'rootfs'), initPath: context.initPath, devices })),
+      backend: once(async () => {
+        // Loaded here because many builds run no command.
+        const { chooseBackend } = await import('./rungs.ts');
+        const place = { workFolder: join(work.path, 'rootfs'), programs: context.programs, devices };
+        return chooseBackend(options.execution.isolation, place, report);
+      }),
       layers: folderLibrary({ cacheFolder, workFolder: work.path, store, style, owners: isRoot() ? 'apply' : 'skip', devices }),
       cacheMounts: folderCacheMounts(folders.mounts),
       secret: secretReader(options.execution.secrets, process.env),
@@ -115,14 +118,6 @@ function requestOf({ source, image, execution }: BuildOptions): BuildRequest {
     contexts: image.contexts,
     ignorePaths: execution.ignorePaths,
   };
-}
-
-async function chooseBackend(place: NamespacesProbe): Promise<Backend> {
-  // Loaded here because many builds run no command.
-  const { probeNamespaces } = await import('../backend/namespaces/probe.ts');
-  const probe = await probeNamespaces(place);
-  if (probe.works) return probe.backend();
-  throw new TsbuildError('BACKEND_UNAVAILABLE', `RUN cannot be executed here: ${probe.why}`, { hint: probe.hint });
 }
 
 function folderContexts({ image }: BuildOptions): Ports['namedContexts'] {

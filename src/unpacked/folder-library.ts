@@ -10,7 +10,7 @@ import { type BytePath, forFs } from '../bytes/byte-path.ts';
 import { TsbuildError } from '../errors.ts';
 import { type Digest, hexOf } from '../image/digest.ts';
 import type { Layer } from '../image/image.ts';
-import { compressionOf, type ImageFormat } from '../image/media-types.ts';
+import { compressionOf, type ImageFormat, type LayerCompression } from '../image/media-types.ts';
 import { createIndexBuilder, type IndexBuilder } from '../layer/build-index.ts';
 import type { DeviceMarks } from '../layer/device-marks.ts';
 import type { FileContent } from '../layer/entry.ts';
@@ -18,6 +18,7 @@ import { parseIndex, serializeIndex } from '../layer/index-file.ts';
 import type { LayerIndex } from '../layer/layer-index.ts';
 import type { LayerMaterial } from '../layer/layer-material.ts';
 import { readLayer } from '../layer/read-layer.ts';
+import { replayIndex } from '../layer/replay.ts';
 import { sealLayer } from '../layer/seal.ts';
 import { createTarReader } from '../layer/tar/read.ts';
 import type { TarTap } from '../layer/tar-tap.ts';
@@ -55,10 +56,7 @@ export function folderLibrary(options: FolderLibraryOptions): LayerLibrary {
       const stored = known.get(diffId) ?? shelves.loadIndex(diffId, contentIn(layer));
       if (stored !== undefined) known.set(diffId, stored);
       if (stored !== undefined && (need === 'index' || shelves.hasFolder(diffId))) return;
-      const compression = compressionOf(layer.descriptor.mediaType);
-      if (compression === null) {
-        throw new TsbuildError('IMAGE_INVALID', `layer ${layer.descriptor.digest} has the media type ${layer.descriptor.mediaType}`);
-      }
+      const compression = compressionFor(layer);
       const parts = shelves.begin(contentIn(layer), need);
       const how = { compression, taps: parts.taps, expectedDiffId: diffId, signal };
       try {
@@ -89,6 +87,10 @@ export function folderLibrary(options: FolderLibraryOptions): LayerLibrary {
       async folder(signal) {
         await read(layer, 'folder', signal);
         return shelves.folderOf(layer.diffId);
+      },
+      async replay(to, signal) {
+        const how = { compression: compressionFor(layer), taps: [createTarReader(to)], expectedDiffId: layer.diffId, signal };
+        await readLayer(await layer.open(signal), how);
       },
     };
   }
@@ -122,13 +124,20 @@ export function folderLibrary(options: FolderLibraryOptions): LayerLibrary {
       const { folder, taps, index } = shelves.beginPlace();
       try {
         const { diffId } = await sealLayer(entries, { ...sealOptions('oci', [], taps, signal), compression: 'none' });
-        return { diffId, index: index(), folder: () => Promise.resolve(folder) };
+        const placed = index();
+        return { diffId, index: placed, folder: () => Promise.resolve(folder), replay: (to, own) => replayIndex(placed, to, own) };
       } catch (error) {
         await removeTree(folder);
         throw error;
       }
     },
   };
+}
+
+function compressionFor({ descriptor }: Layer): LayerCompression {
+  const compression = compressionOf(descriptor.mediaType);
+  if (compression !== null) return compression;
+  throw new TsbuildError('IMAGE_INVALID', `layer ${descriptor.digest} has the media type ${descriptor.mediaType}`);
 }
 
 function sealOptions(format: ImageFormat, sinks: readonly BlobStore[], taps: readonly TarTap[], signal: AbortSignal) {

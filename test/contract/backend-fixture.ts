@@ -6,6 +6,7 @@ import { bytesOf, forFs, joinPath } from '../../src/bytes/byte-path.ts';
 import { digestOf } from '../../src/image/digest.ts';
 import type { LayerEntry, PutEntry } from '../../src/layer/entry.ts';
 import type { LayerIndex } from '../../src/layer/layer-index.ts';
+import { replayIndex } from '../../src/layer/replay.ts';
 import type { TreeEntry } from '../../src/layer/tree.ts';
 import { findProgram } from '../helpers/tools.ts';
 
@@ -46,7 +47,7 @@ export function folderLayer(folder: string, implied: readonly string[] = []): La
   };
   walk('');
   const index: LayerIndex = { puts, removes: new Set(), opaques: new Set(), implied: new Set(implied) };
-  return { diffId: digestOf(folder), index, folder: async () => folder };
+  return { diffId: digestOf(folder), index, folder: async () => folder, replay: (to, signal) => replayIndex(index, to, signal) };
 }
 
 /** The index that a layer sealed from these entries would have; its files are nowhere, so a rootfs must use its own. */
@@ -58,6 +59,7 @@ export function sealedLayer(entries: readonly LayerEntry[]): LayerMaterial {
     diffId: digestOf(lines(entries).join('\n')),
     index: { puts, removes: paths('remove'), opaques: paths('opaque'), implied: new Set() },
     folder: () => Promise.reject(new Error('a sealed layer was unpacked although the rootfs holds it')),
+    replay: () => Promise.reject(new Error('a sealed layer was laid although the rootfs holds it')),
   };
 }
 

@@ -2,7 +2,7 @@
  * The ports of a build, in memory: layers are really packed and indexed, nothing is unpacked, mounted or sent. What a RUN does is
  * said by the test. Everything that happens is written to one log, so that tests can tell what came before what.
  */
-import type { Backend, ExitStatus, RunSpec } from '../../src/backend/backend.ts';
+import type { Backend, ExitStatus, RootfsForm, RunSpec } from '../../src/backend/backend.ts';
 import type { BaseImage } from '../../src/base-image/image-source.ts';
 import { build } from '../../src/build/build.ts';
 import type { BuildEvent } from '../../src/build/events.ts';
@@ -16,6 +16,7 @@ import type { Platform } from '../../src/image/platform.ts';
 import { createIndexBuilder } from '../../src/layer/build-index.ts';
 import type { FileContent, LayerEntries, LayerEntry, PutEntry } from '../../src/layer/entry.ts';
 import type { LayerMaterial } from '../../src/layer/layer-material.ts';
+import { replayIndex } from '../../src/layer/replay.ts';
 import { sealLayer } from '../../src/layer/seal.ts';
 import { createTarReader } from '../../src/layer/tar/read.ts';
 import type { TreeEntry } from '../../src/layer/tree.ts';
@@ -44,6 +45,8 @@ export interface FakeOptions {
   readonly parallelRuns?: number;
   /** Architectures whose programs the backend can execute; all when absent. */
   readonly executes?: readonly string[];
+  /** `overlay` when absent. */
+  readonly form?: RootfsForm;
   /** `command`: the text of a shell form. */
   run?(command: string, spec: RunSpec, signal: AbortSignal): Promise<RunOutcome | undefined> | RunOutcome | undefined;
   readonly ports?: Partial<Ports>;
@@ -106,7 +109,7 @@ function fakeLibrary(log: string[]): FakeLibrary {
     const { descriptor, diffId } = await sealLayer(seen(), options);
     const index = builder.index();
     const folder = (): Promise<string> => Promise.resolve(`/unpacked/${diffId}`);
-    const material: LayerMaterial = { diffId, index, folder };
+    const material: LayerMaterial = { diffId, index, folder, replay: (to, own) => replayIndex(index, to, own) };
     made.set(diffId, material);
     const layer: Layer = { descriptor, diffId, open: () => Promise.reject(new Error('a fake layer has no bytes')) };
     return { layer, material };
@@ -155,7 +158,7 @@ export function fakeWorld(options: FakeOptions): FakeWorld {
   const backend: Backend = {
     name: 'namespaces',
     executes: ({ architecture }) => options.executes?.includes(architecture) ?? true,
-    maxRootfs: 100,
+    form: options.form ?? { kind: 'overlay' },
     async open(layers, openSignal) {
       openSignal.throwIfAborted();
       const number = ++roots;

@@ -2,14 +2,10 @@
  * The `namespaces` rung: each RUN in namespaces of its own on an overlay, for root and, inside a user namespace that the
  * CLI enters first (userns.ts), for an ordinary user. Whether it works here is probe.ts's question.
  */
-import { availableParallelism } from 'node:os';
 import { makeFolder } from '../../sys/make-folder.ts';
 import type { Backend } from '../backend.ts';
 import { startsHere } from './foreign-programs.ts';
 import { openRootfs, type RootfsOptions } from './rootfs.ts';
-
-/** A rootfs costs one waiting process; stages run side by side as far as the machine has cores for them. */
-const MIN_ROOTFS = 4;
 
 export function namespacesBackend(options: RootfsOptions): Backend {
   return {
@@ -18,7 +14,7 @@ export function namespacesBackend(options: RootfsOptions): Backend {
       makeFolder(options.workFolder);
       return startsHere(platform, options.workFolder);
     },
-    maxRootfs: Math.max(MIN_ROOTFS, 2 * availableParallelism()),
+    form: { kind: 'overlay' },
     async open(layers, signal) {
       makeFolder(options.workFolder);
       return openRootfs(layers, options, signal);

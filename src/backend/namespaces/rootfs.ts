@@ -116,7 +116,7 @@ function createRootfs(home: string, { programs, style, devices }: RootfsOptions)
       const { diffId } = layer;
       const index = withOtherNames(layer.index, otherNames);
       stack.push({ index, folder });
-      return { diffId, index, folder: async () => folder };
+      return { ...layer, diffId, index, folder: async () => folder };
     },
 
     async [Symbol.asyncDispose]() {

@@ -217,7 +217,7 @@ describe('each fault is told with what to do', () => {
     [[...fine, '--insecure', 'false'], ['USAGE unexpected argument "false" | tsbuild takes flags only; the context is --context FOLDER']],
     [[...fine, '--help=x'], ['USAGE unknown flag --help | did you mean --help?']],
     [[...fine, '-v', 'loud'], ['USAGE --verbosity cannot be "loud" | choose one of panic, fatal, error, warn, info, debug, trace']],
-    [[...fine, '--isolation=docker'], ['USAGE --isolation cannot be "docker" | choose one of auto, namespaces']],
+    [[...fine, '--isolation=docker'], ['USAGE --isolation cannot be "docker" | choose one of auto, namespaces, in-place, chroot, proot']],
     [[...fine, '--progress=rawjson'], ['USAGE --progress cannot be "rawjson" | choose one of auto, tty, plain, json, quiet']],
     [[...fine, '--log-format=xml'], ['USAGE --log-format cannot be "xml" | choose one of text, color, json']],
     [
