@@ -11,10 +11,14 @@ import { makeFolder } from '../sys/make-folder.ts';
 /** Writes all of `source` beside `path`, then renames it. The folder must exist. Throws OUTPUT_FAILED, and what `source` throws. */
 export async function writeAtomically(path: string, source: Readable, signal: AbortSignal): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  const target = createWriteStream(temporary, { flags: 'wx', highWaterMark: 1 << 20 });
+  const closed = new Promise<void>((resolve) => void target.once('close', resolve));
   try {
-    await pipeline(source, createWriteStream(temporary, { flags: 'wx', highWaterMark: 1 << 20 }), { signal });
+    await pipeline(source, target, { signal });
     await rename(temporary, path);
   } catch (error) {
+    // A stream that is destroyed while it opens makes its file afterwards.
+    await closed;
     await rm(temporary, { force: true });
     signal.throwIfAborted();
     throw outputFailure(path, error);
