@@ -13,6 +13,8 @@ export interface GitWorld {
   /** An empty folder of this machine, which git takes for its user's home. */
   readonly home: string;
   readonly credential: GitCredential | null;
+  /** `https://host:port` whose certificate is not verified. */
+  readonly unverifiedServer: string | null;
 }
 
 export interface GitCredential {
@@ -71,8 +73,12 @@ export async function runGit(call: GitCall, world: GitWorld): Promise<string> {
 }
 
 function run(call: GitCall, world: GitWorld): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const { signal, credential, home } = world;
-  const settings = credential === null ? SETTINGS : [...SETTINGS, `credential.${credential.server}.helper=${HELPER}`];
+  const { signal, credential, home, unverifiedServer } = world;
+  const settings = [
+    ...SETTINGS,
+    ...(credential === null ? [] : [`credential.${credential.server}.helper=${HELPER}`]),
+    ...(unverifiedServer === null ? [] : [`http.${unverifiedServer}.sslVerify=false`]),
+  ];
   const folders = [...(call.gitDir === undefined ? [] : [`--git-dir=${call.gitDir}`, `--work-tree=${call.workTree ?? call.gitDir}`])];
   const args = [...settings.flatMap((setting) => ['-c', setting]), ...folders, ...call.args];
   return new Promise((resolve, reject) => {

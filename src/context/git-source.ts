@@ -16,7 +16,12 @@ export interface GitRequest {
   readonly at:
     | { readonly kind: 'default-branch' }
     | { readonly kind: 'ref'; readonly name: string }
-    | { readonly kind: 'commit'; readonly hash: string };
+    | {
+        readonly kind: 'commit';
+        readonly hash: string;
+        /** Where servers are to look that hand out no commit by its hash, besides branches and tags. */
+        readonly among?: string;
+      };
   /** Beginning of the hash that the commit or the annotated tag must have, lower case. */
   readonly checksum: string | null;
   /** Relative, clean; '' is the root. */
@@ -41,6 +46,18 @@ export interface GitOptions {
   readonly signal: AbortSignal;
   /** This process's environment: git gets its PATH, proxies, certificates and ssh agent, and nothing else. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** For an http(s) remote whose URL has no credentials: they go to its server alone. */
+  readonly login?: GitLogin | undefined;
+  /** What to tell people whose repository wants credentials; how to write them into the URL when absent. */
+  readonly loginHint?: string;
+  /** `accept-any`: the certificate of the remote's server is not verified. */
+  readonly certificates?: 'verify' | 'accept-any';
+}
+
+export interface GitLogin {
+  readonly username: string;
+  /** May be empty: servers that take a token for the user's name ask for none. */
+  readonly password: string;
 }
 
 interface Repository {
@@ -57,9 +74,17 @@ interface Repository {
 /** Throws GIT_FAILED. An abort rejects with the signal's reason, when git has ended. */
 export async function fetchGitCheckout(request: GitRequest, options: GitOptions): Promise<GitCheckout> {
   const folder = mkdtempSync(join(options.folder, 'git-'));
-  const { remote, credential } = splitCredential(request.remote);
+  const { remote, credential: own } = splitCredential(request.remote);
   const label = `the git repository ${remote}`;
-  const world: GitWorld = { env: options.env, signal: options.signal, home: join(folder, 'home'), credential };
+  const server = serverOf(remote);
+  const { login, certificates = 'verify' } = options;
+  const world: GitWorld = {
+    env: options.env,
+    signal: options.signal,
+    home: join(folder, 'home'),
+    credential: own ?? (login === undefined || server === null ? null : { server, ...login }),
+    unverifiedServer: certificates === 'verify' ? null : server,
+  };
   const repository: Repository = {
     request,
     remote,
@@ -76,7 +101,10 @@ export async function fetchGitCheckout(request: GitRequest, options: GitOptions)
   } catch (error) {
     rmSync(folder, { recursive: true, force: true });
     if (!(error instanceof GitFailure)) throw error;
-    throw new TsbuildError('GIT_FAILED', `cannot fetch ${label}: ${error.message}`, { hint: hintFor(error.message), cause: error });
+    throw new TsbuildError('GIT_FAILED', `cannot fetch ${label}: ${error.message}`, {
+      hint: hintFor(error.message, options.loginHint ?? 'https://user:token@host/path/name.git'),
+      cause: error,
+    });
   }
 }
 
@@ -116,7 +144,15 @@ async function fetchCommit(repository: Repository): Promise<string> {
   const { hash } = place;
   // Servers may hand out a commit by its hash; where they do not, all branches and tags are fetched to find it.
   const direct = hash.length >= 40 && (await succeeds(() => fetchShallow(repository, [hash])));
-  if (!direct) await fetchRefs(repository, ['+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*']);
+  if (!direct) {
+    const { among } = request.at.kind === 'commit' ? request.at : {};
+    const other = among === undefined ? null : await findRef(repository, { kind: 'ref', name: among });
+    const refs = ['refs/heads/*', 'refs/tags/*', ...(other?.kind === 'ref' && !/^refs\/(?:heads|tags)\//.test(other.name) ? [other.name] : [])];
+    await fetchRefs(
+      repository,
+      refs.map((name) => `+${name}:${name}`),
+    );
+  }
   const commit = await git({ args: ['rev-parse', '--verify', '--quiet', `${hash}^{commit}`], gitDir: fetched }).catch(onlyGit(() => ''));
   if (commit === '') throw new TsbuildError('GIT_FAILED', `${repository.label} has no commit ${hash} on its branches and tags`);
   await git({ args: ['update-ref', COMMIT_REF, commit.trim()], gitDir: fetched });
@@ -213,6 +249,13 @@ function splitCredential(remote: string): { readonly remote: string; readonly cr
   return { remote: `${scheme}${rest}`, credential: { server: `${url.protocol}//${url.host}`, username, password } };
 }
 
+/** `https://host:port`; null: credentials and certificates mean nothing there. */
+function serverOf(remote: string): string | null {
+  if (!/^https?:\/\//i.test(remote)) return null;
+  const { protocol, host } = new URL(remote);
+  return `${protocol}//${host}`;
+}
+
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
@@ -222,9 +265,9 @@ function decoded(text: string): string {
   }
 }
 
-function hintFor(message: string): string | undefined {
-  if (/could not read (?:Username|Password)|Authentication failed/i.test(message)) {
-    return 'the repository does not exist, or needs credentials: https://user:token@host/path/name.git';
+function hintFor(message: string, login: string): string | undefined {
+  if (/could not read (?:Username|Password)|Authentication failed|returned error: 403/i.test(message)) {
+    return `the repository does not exist, or needs credentials: ${login}`;
   }
   if (/Permission denied \(|Host key verification failed/.test(message)) {
     return 'git uses the ssh agent (SSH_AUTH_SOCK) and the known_hosts of the user who builds';

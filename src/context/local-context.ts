@@ -6,10 +6,9 @@ import { readFileSync, statSync } from 'node:fs';
 import { isAbsolute, join, relative, resolve } from 'node:path';
 import { bytesOf } from '../bytes/byte-path.ts';
 import { TsbuildError } from '../errors.ts';
-import { type IgnorePatterns, ignorePatterns, parseIgnoreFile } from '../patterns/ignore-patterns.ts';
 import type { Context, ContextSource } from './context.ts';
 import { contextTree } from './host-tree.ts';
-import { ignoredTree } from './ignored-tree.ts';
+import { type IgnoreFile, ignoreFile, ignoringContext } from './ignoring-context.ts';
 
 export interface LocalContextOptions {
   /** A path, or `dir://` and a path. Relative ones start at the working folder. */
@@ -51,25 +50,7 @@ export function contextFolder(context: string, subPath?: string): string {
 
 function openFolder(folder: string, dockerfilePath: string | null): Context {
   requireFolder(folder);
-  const ignoreFile = readIgnoreFile(folder, dockerfilePath);
-  const tree = contextTree(bytesOf(folder));
-  return {
-    tree: ignoredTree(tree, ignoreFile.patterns),
-    ignores(path) {
-      if (path === '') return false;
-      const verdict = ignoreFile.patterns.judgePath(path);
-      return verdict.ignored && ignoreFile.patterns.canPrune(path, verdict);
-    },
-    hiddenBy(path) {
-      if (path === '') return null;
-      const { ignored, by } = ignoreFile.patterns.judgePath(path);
-      if (!ignored || by === null || tree.lstat(path) === undefined) return null;
-      return { file: ignoreFile.name, line: by.line, pattern: by.text };
-    },
-    async [Symbol.asyncDispose]() {
-      // Nothing is held open.
-    },
-  };
+  return ignoringContext(contextTree(bytesOf(folder)), readIgnoreFile(folder, dockerfilePath));
 }
 
 function requireFolder(folder: string): void {
@@ -92,15 +73,15 @@ function requireFolder(folder: string): void {
   });
 }
 
-function readIgnoreFile(folder: string, dockerfilePath: string | null): { name: string; patterns: IgnorePatterns } {
+function readIgnoreFile(folder: string, dockerfilePath: string | null): IgnoreFile {
   const candidates = [...(dockerfilePath === null ? [] : [`${dockerfilePath}.dockerignore`]), join(folder, '.dockerignore')];
   for (const path of candidates) {
     const inside = relative(folder, path);
     const name = inside.startsWith('../') ? path : inside;
     const bytes = readIfThere(path, name);
-    if (bytes !== undefined) return { name, patterns: parseIgnoreFile(bytes, name) };
+    if (bytes !== undefined) return ignoreFile(name, bytes);
   }
-  return { name: '.dockerignore', patterns: ignorePatterns([], '.dockerignore') };
+  return ignoreFile('.dockerignore', undefined);
 }
 
 function readIfThere(path: string, name: string): Uint8Array | undefined {
