@@ -147,7 +147,11 @@ async function fetchCommit(repository: Repository): Promise<string> {
   if (!direct) {
     const { among } = request.at.kind === 'commit' ? request.at : {};
     const other = among === undefined ? null : await findRef(repository, { kind: 'ref', name: among });
-    const refs = ['refs/heads/*', 'refs/tags/*', ...(other?.kind === 'ref' && !/^refs\/(?:heads|tags)\//.test(other.name) ? [other.name] : [])];
+    const refs = [
+      'refs/heads/*',
+      'refs/tags/*',
+      ...(other?.kind === 'ref' && !/^refs\/(?:heads|tags)\//.test(other.name) ? [other.name] : []),
+    ];
     await fetchRefs(
       repository,
       refs.map((name) => `+${name}:${name}`),
