@@ -11,6 +11,7 @@ const capgetCall = libcFunction('int capget(void *header, void *data)');
 const capsetCall = libcFunction('int capset(void *header, const void *data)');
 
 const PR_SET_PDEATHSIG = 1;
+const PR_SET_NO_NEW_PRIVS = 38;
 const PR_CAPBSET_READ = 23;
 const PR_CAPBSET_DROP = 24;
 const PR_CAP_AMBIENT = 47;
@@ -71,4 +72,9 @@ function capabilityHeader(): Uint8Array {
 /** This process is killed when the thread that started it ends. Changing ids or capabilities clears it. */
 export function dieWithParent(): void {
   checked(prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0), 'prctl PR_SET_PDEATHSIG');
+}
+
+/** No program that this process executes gets more rights than it: setuid bits and file capabilities mean nothing from here on. */
+export function forbidNewPrivileges(): void {
+  checked(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 'prctl PR_SET_NO_NEW_PRIVS');
 }

@@ -34,6 +34,15 @@ export function libcFunction(prototype: string): LibcFunction {
   };
 }
 
+/** The same on a thread of libuv's pool, for a call that waits. The result is the function's own; errno is lost. */
+export function waitingLibcFunction(prototype: string): (...args: readonly LibcArgument[]) => Promise<number> {
+  const found = once(() => libc().library.func(prototype));
+  return (...args) =>
+    new Promise((resolve, reject) => {
+      found().async(...args, (error: Error | null, result: number) => (error === null ? resolve(result) : reject(error)));
+    });
+}
+
 /** Where the bytes lie in memory, for pointers inside structs. Only for arrays of more than 64 bytes, which do not move, and as long as they are referenced. */
 export function addressOf(bytes: Uint8Array): bigint {
   if (bytes.length <= 64) throw new Error('a small array may be moved by the garbage collector');

@@ -4,18 +4,23 @@
  */
 import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
-import { checked, libcFunction, systemError } from './libc.ts';
+import { checked, libcFunction, systemError, waitingLibcFunction } from './libc.ts';
 import { syscallNumbers } from './syscalls.ts';
 
 const ioctl = libcFunction('int ioctl(int fd, unsigned long request, void *data)');
 const poll = libcFunction('int poll(void *fds, unsigned long count, int timeout)');
+const waitingPoll = waitingLibcFunction('int poll(void *fds, unsigned long count, int timeout)');
 
 const NOTIF_RECV = 0xc050_2100;
 const NOTIF_SEND = 0xc018_2101;
 /** With the direction that kernels before 5.10 want and later ones also take. */
 const NOTIF_ID_VALID = 0x8008_2102;
+const NOTIF_ADDFD = 0x4018_2103;
 const NOTIF_BYTES = 80;
 const RESPONSE_BYTES = 24;
+const ADDFD_BYTES = 24;
+const ADDFD_FLAG_SEND = 2;
+const O_CLOEXEC = 0o2000000;
 const FLAG_CONTINUE = 1;
 const POLLIN = 1;
 const POLLHUP = 16;
@@ -35,11 +40,15 @@ export interface Notification {
 export type Answer = number | 'continue';
 
 export interface Listener {
-  /** undefined: nobody waits now. 'ended': nobody is under the filter any more. */
-  next(): Notification | 'ended' | undefined;
+  /** undefined: nobody waits now, or asks within the time, for which this process stands still. 'ended': nobody is under the filter any more. */
+  next(withinMs?: number): Notification | 'ended' | undefined;
   /** Whether it still waits: if so, its pid has meant that thread all the time. */
   isWaiting(notification: Notification): boolean;
   answer(notification: Notification, answer: Answer): void;
+  /** The call returns a copy of this descriptor, which the caller gets closed on exec or not. Since Linux 5.14. */
+  answerWithDescriptor(notification: Notification, fd: number, closing: 'close-on-exec' | 'keep-on-exec'): void;
+  /** Waits for a question, or for so long, without keeping the process from other work. */
+  wait(ms: number): Promise<void>;
   close(): void;
 }
 
@@ -69,8 +78,8 @@ function takeDescriptor(pid: number, fd: number): number {
 
 function listenerOf(fd: number): Listener {
   return {
-    next() {
-      const waits = pollNow(fd);
+    next(withinMs = 0) {
+      const waits = pollFor(fd, withinMs);
       if (waits !== 'yes') return waits === 'ended' ? 'ended' : undefined;
       const bytes = Buffer.alloc(NOTIF_BYTES);
       const result = ioctl(fd, NOTIF_RECV, bytes);
@@ -105,18 +114,35 @@ function listenerOf(fd: number): Listener {
       // It does not wait any more: a signal came, or it was killed.
       if (result !== -ENOENT) checked(result, 'SECCOMP_IOCTL_NOTIF_SEND');
     },
+    answerWithDescriptor({ id }, given, closing) {
+      const bytes = Buffer.alloc(ADDFD_BYTES);
+      bytes.writeBigUInt64LE(id, 0);
+      bytes.writeUInt32LE(ADDFD_FLAG_SEND, 8);
+      bytes.writeUInt32LE(given, 12);
+      bytes.writeUInt32LE(closing === 'close-on-exec' ? O_CLOEXEC : 0, 20);
+      const result = ioctl(fd, NOTIF_ADDFD, bytes);
+      if (result !== -ENOENT) checked(result, 'SECCOMP_IOCTL_NOTIF_ADDFD');
+    },
+    async wait(ms) {
+      await waitingPoll(pollEntry(fd), 1, ms);
+    },
     close: () => closeSync(fd),
   };
 }
 
-function pollNow(fd: number): 'yes' | 'no' | 'ended' {
-  const entry = Buffer.alloc(8);
-  entry.writeInt32LE(fd, 0);
-  entry.writeInt16LE(POLLIN, 4);
-  const count = poll(entry, 1, 0);
+function pollFor(fd: number, ms: number): 'yes' | 'no' | 'ended' {
+  const entry = pollEntry(fd);
+  const count = poll(entry, 1, ms);
   if (count === -EINTR || count === 0) return 'no';
   if (count < 0) throw systemError(-count, 'poll');
   const events = entry.readInt16LE(6);
   if ((events & POLLIN) !== 0) return 'yes';
   return (events & POLLHUP) !== 0 ? 'ended' : 'no';
+}
+
+function pollEntry(fd: number): Buffer {
+  const entry = Buffer.alloc(8);
+  entry.writeInt32LE(fd, 0);
+  entry.writeInt16LE(POLLIN, 4);
+  return entry;
 }

@@ -8,6 +8,9 @@ type Call =
   | 'close_range'
   | 'fsconfig'
   | 'fsopen'
+  | 'landlock_add_rule'
+  | 'landlock_create_ruleset'
+  | 'landlock_restrict_self'
   | 'pidfd_getfd'
   | 'pidfd_open'
   | 'pivot_root'
@@ -21,6 +24,9 @@ const GENERIC: Readonly<Record<Call, number>> = {
   close_range: 436,
   fsconfig: 431,
   fsopen: 430,
+  landlock_add_rule: 445,
+  landlock_create_ruleset: 444,
+  landlock_restrict_self: 446,
   pidfd_getfd: 438,
   pidfd_open: 434,
   pivot_root: 41,
@@ -42,6 +48,8 @@ const paths = libcFunction('long syscall(long number, const char *a, const char 
 const pointer = libcFunction('long syscall(long number, long a, long b, const void *c)');
 const text = libcFunction('long syscall(long number, const char *a, long b)');
 const configuration = libcFunction('long syscall(long number, long fd, long command, const char *key, const char *value, long aux)');
+const attributes = libcFunction('long syscall(long number, const void *a, long b, long c)');
+const rule = libcFunction('long syscall(long number, long a, long b, const void *c, long d)');
 const list = libcFunction('long syscall(long number, long a, const void *b)');
 
 /** Whether the numbers of this machine's architecture are known. */
@@ -51,7 +59,7 @@ export function knowsSyscalls(): boolean {
 
 /** With three numbers. The result is negative (minus the errno) where the call fails, as for all of these. */
 export function syscallNumbers(
-  call: 'close_range' | 'pidfd_getfd' | 'pidfd_open' | 'setresgid' | 'setresuid',
+  call: 'close_range' | 'landlock_restrict_self' | 'pidfd_getfd' | 'pidfd_open' | 'setresgid' | 'setresuid',
   a: number,
   b: number,
   c: number,
@@ -77,6 +85,14 @@ export function syscallPointer(call: 'seccomp', a: number, b: number, c: Uint8Ar
 
 export function syscallList(call: 'setgroups', count: number, values: Uint8Array): number {
   return list(numberOf(call), count, values);
+}
+
+export function syscallAttributes(call: 'landlock_create_ruleset', a: Uint8Array | null, b: number, c: number): number {
+  return attributes(numberOf(call), a, b, c);
+}
+
+export function syscallRule(call: 'landlock_add_rule', a: number, b: number, c: Uint8Array): number {
+  return rule(numberOf(call), a, b, c, 0);
 }
 
 function numberOf(call: Call): number {

@@ -3,6 +3,7 @@
  * ends are of the same build, so it is not versioned.
  */
 import type { RunUser } from '../backend.ts';
+import type { CommandReport } from '../command/command-report.ts';
 
 /** 'trusted' in the initial user namespace, 'user' (mount option userxattr) inside another one. */
 export type OverlayStyle = 'trusted' | 'user';
@@ -52,26 +53,7 @@ export interface InitSpec {
   readonly devices: 'kernel' | 'ask';
 }
 
-/**
- * One line each. `executing` is said just before execve(2); when no other line follows it, the command ran. No line at
- * all means that init itself did not come up.
- */
+/** One line each. */
 export type InitReport =
   /** Descriptor `fd` of init is the listener of its seccomp filter. It waits in a mknod(2) until it is answered there. */
-  | { readonly kind: 'listening'; readonly fd: number }
-  | { readonly kind: 'executing' }
-  /** The sandbox cannot be made: which call failed (in words) and how. */
-  | { readonly kind: 'setup'; readonly what: string; readonly why: string; readonly code: string | null }
-  | ({ readonly kind: 'exec' } & ExecFailure);
-
-/** Why argv[0] cannot be executed. `path`: the file that was tried. */
-export type ExecFailure =
-  | { readonly reason: 'not-found'; readonly path: string; readonly searched: string | null }
-  | { readonly reason: 'not-executable'; readonly path: string }
-  | { readonly reason: 'no-interpreter'; readonly path: string; readonly interpreter: string; readonly from: 'shebang' | 'elf' }
-  | { readonly reason: 'wrong-architecture'; readonly path: string; readonly architecture: string }
-  | { readonly reason: 'not-a-program'; readonly path: string }
-  | { readonly reason: 'failed'; readonly path: string; readonly code: string };
-
-/** The descriptors of init beside the standard streams. */
-export const INIT_FDS = { spec: 3, report: 4 } as const;
+  { readonly kind: 'listening'; readonly fd: number } | CommandReport;

@@ -10,21 +10,20 @@ import { makeNode } from '../../sys/mknod.ts';
 import { pivotRoot, unmountDetached } from '../../sys/mount.ts';
 import { enterLoopbackNetwork, setHostname } from '../../sys/network.ts';
 import { installAskingFilter, installFilter } from '../../sys/seccomp.ts';
-import { INIT_FDS, type InitReport, type InitSpec } from './init-spec.ts';
-import { executeCommand } from './sandbox/execute-command.ts';
+import { DOCKER_CAPABILITIES } from '../command/capabilities.ts';
+import { COMMAND_FDS } from '../command/command-report.ts';
+import { executeCommand } from '../command/execute-command.ts';
+import { SetupError, step } from '../command/setup-error.ts';
+import { enterWorkingDirectory } from '../command/working-directory.ts';
+import type { InitReport, InitSpec } from './init-spec.ts';
 import { mountOverlay } from './sandbox/mount-overlay.ts';
 import { makeMounts } from './sandbox/mounts.ts';
 import { seccompFilter } from './sandbox/seccomp-filter.ts';
-import { enterWorkingDirectory } from './sandbox/working-directory.ts';
-import { SetupError, step } from './setup-error.ts';
-
-/** Docker's default: CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE NET_RAW SYS_CHROOT MKNOD AUDIT_WRITE SETFCAP. */
-const CAPABILITIES = 0xa80425fbn;
 
 closeInheritedFolders();
 // Before the spec comes, since loading koffi takes a while.
 startSession();
-const text = readFileSync(INIT_FDS.spec, 'utf8');
+const text = readFileSync(COMMAND_FDS.spec, 'utf8');
 if (text !== '') {
   try {
     const spec = JSON.parse(text) as InitSpec;
@@ -53,10 +52,10 @@ function prepare(spec: InitSpec): void {
   step('join stderr to stdout', joinStderrToStdout);
   // A user that is not root may open /dev/stdout again only when the pipe is its own.
   step('hand over the output', () => fchownSync(1, spec.user.uid, spec.user.gid));
-  step('limit the capability bounding set', () => limitBoundingSet(CAPABILITIES));
+  step('limit the capability bounding set', () => limitBoundingSet(DOCKER_CAPABILITIES));
   step('install the seccomp filter', () => filterSyscalls(spec.devices));
   step(`become user ${spec.user.uid}:${spec.user.gid}`, () => setIds(spec.user.uid, spec.user.gid, spec.user.groups));
-  step('limit the capabilities', () => limitCapabilities(CAPABILITIES));
+  step('limit the capabilities', () => limitCapabilities(DOCKER_CAPABILITIES));
   step('tie the command to its parent', dieWithParent);
   step('reset signals', resetSignals);
   step('close descriptors', keepOnlyStandardStreams);
@@ -85,5 +84,5 @@ function enterRoot(root: string): void {
 }
 
 function report(line: InitReport): void {
-  writeSync(INIT_FDS.report, `${JSON.stringify(line)}\n`);
+  writeSync(COMMAND_FDS.report, `${JSON.stringify(line)}\n`);
 }

@@ -7,7 +7,7 @@
  * root, inside its own mounts; the file is made in the rootfs's file system or its /dev and nowhere else, and changed only
  * by its descriptor.
  */
-import { closeSync, constants, fchmodSync, fchownSync, fstatSync, openSync, readFileSync, readlinkSync, readSync } from 'node:fs';
+import { closeSync, constants, fchmodSync, fchownSync, fstatSync, openSync, readlinkSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { type ByteString, forFs } from '../../bytes/byte-path.ts';
 import { DEVICE_MARK, type DeviceMarks, type DeviceNode } from '../../layer/device-marks.ts';
@@ -15,6 +15,7 @@ import { deviceNumbers } from '../../sys/device-numbers.ts';
 import { systemError } from '../../sys/libc.ts';
 import type { Answer, Notification } from '../../sys/seccomp-listener.ts';
 import { setXattrOf } from '../../sys/xattr.ts';
+import { AT_FDCWD, callerOf, readPath } from '../supervised/caller.ts';
 import { askedCall } from './sandbox/seccomp-filter.ts';
 
 export interface DevicePlace {
@@ -29,9 +30,7 @@ export interface DevicePlace {
 
 /** The same number on every architecture that Node runs on; Node's constants lack it. */
 const O_PATH = 0o10000000;
-const AT_FDCWD = -100;
 const S_ISGID = 0o2000;
-const PATH_MAX = 4096;
 const MAX_SYMLINKS = 40;
 /** CAP_MKNOD and CAP_DAC_OVERRIDE: without the second the kernel would have to ask more. */
 const NEEDED = (1n << 27n) | (1n << 1n);
@@ -115,42 +114,6 @@ function callOf({ arch, number, arguments: [first, second, third, fourth] }: Not
     mode: mode & 0o7777,
     node: { type: (mode & constants.S_IFMT) === constants.S_IFBLK ? 'block' : 'char', major, minor },
   };
-}
-
-interface Caller {
-  readonly uid: number;
-  readonly gid: number;
-  readonly umask: number;
-  readonly capabilities: bigint;
-}
-
-/** The ids are the fourth ones of each line: those for files. Format: proc_pid_status(5). */
-function callerOf(pid: number): Caller {
-  const text = readFileSync(`/proc/${pid}/status`, 'latin1');
-  const field = (name: string): string[] => (new RegExp(`^${name}:\\s*(.*)$`, 'm').exec(text)?.[1] ?? '').trim().split(/\s+/);
-  return {
-    uid: Number(field('Uid')[3]),
-    gid: Number(field('Gid')[3]),
-    umask: Number.parseInt(field('Umask')[0] ?? '', 8),
-    capabilities: BigInt(`0x${field('CapEff')[0]}`),
-  };
-}
-
-function readPath(memory: number, at: bigint): ByteString {
-  // The kernel's half of the addresses.
-  if (at >= 1n << 62n) throw systemError(os.errno.EFAULT, 'mknod');
-  const bytes = Buffer.alloc(PATH_MAX);
-  let length = 0;
-  // Only to the end of a page at a time: the next one may not be there.
-  while (length < PATH_MAX) {
-    const from = at + BigInt(length);
-    const count = readSync(memory, bytes, length, Math.min(PATH_MAX - length, PATH_MAX - Number(from % BigInt(PATH_MAX))), from);
-    const end = bytes.subarray(0, length + count).indexOf(0, length);
-    if (end >= 0) return bytes.toString('latin1', 0, end);
-    if (count === 0) throw systemError(os.errno.EFAULT, 'mknod');
-    length += count;
-  }
-  throw systemError(os.errno.ENAMETOOLONG, 'mknod');
 }
 
 interface Way {

@@ -4,7 +4,7 @@
  */
 import { makeFolder } from '../../sys/make-folder.ts';
 import type { Backend } from '../backend.ts';
-import { startsHere } from './foreign-programs.ts';
+import { startsHere } from '../command/foreign-programs.ts';
 import { openRootfs, type RootfsOptions } from './rootfs.ts';
 
 export function namespacesBackend(options: RootfsOptions): Backend {

@@ -8,9 +8,9 @@ import { stackTree } from '../../layer/stack-tree.ts';
 import type { FileTree } from '../../layer/tree.ts';
 import { applyMeta } from '../../layer/unpack-meta.ts';
 import type { LayerMaterial } from '../backend.ts';
+import { SetupError } from '../command/setup-error.ts';
 import type { OverlaySpec, OverlayStyle } from './init-spec.ts';
 import { lowerFile, writeLowerLinks } from './lower-links.ts';
-import { SetupError } from './setup-error.ts';
 import { writeStubs } from './stub-folder.ts';
 import { type MountPoint, planStubs, type StubPlan } from './stub-plan.ts';
 

@@ -11,14 +11,14 @@ import type { DeviceMarks } from '../../layer/device-marks.ts';
 import type { LayerEntry } from '../../layer/entry.ts';
 import { removeTree } from '../../sys/remove-tree.ts';
 import type { LayerMaterial, Rootfs, RunSpec } from '../backend.ts';
+import { setupFailed } from '../command/run-errors.ts';
+import { SetupError } from '../command/setup-error.ts';
 import type { InitSpec, OverlayStyle } from './init-spec.ts';
 import { withOtherNames } from './other-names.ts';
 import { layOutLayers, type UnpackedLayer, unpacked, unpackedStack, upperOf } from './overlay-folder.ts';
 import type { SandboxPrograms } from './programs.ts';
-import { setupFailed } from './run-errors.ts';
 import { prepareMounts } from './run-mounts.ts';
 import { type SandboxProcess, startSandbox } from './sandbox-process.ts';
-import { SetupError } from './setup-error.ts';
 import { readUpperChanges, type UpperFolder } from './upper-changes.ts';
 
 export interface RootfsOptions {

@@ -4,10 +4,10 @@ import { join, posix } from 'node:path';
 import { bytesOf, compareBytes } from '../../bytes/byte-path.ts';
 import { stackTree } from '../../layer/stack-tree.ts';
 import type { RunMount, RunSpec } from '../backend.ts';
+import { hostsFile, resolvConf } from '../command/network-files.ts';
+import { SetupError } from '../command/setup-error.ts';
 import type { InitMount, OverlayStyle } from './init-spec.ts';
-import { hostsFile, resolvConf } from './network-files.ts';
 import { layOutLayers, unpackedStack } from './overlay-folder.ts';
-import { SetupError } from './setup-error.ts';
 import { findInTree, type MountPoint } from './stub-plan.ts';
 
 export interface PreparedMount {

@@ -12,10 +12,10 @@ import type { TsbuildError } from '../../errors.ts';
 import type { DeviceMarks } from '../../layer/device-marks.ts';
 import { handOnNoDescriptors, openPipe } from '../../sys/exec.ts';
 import type { ExitStatus } from '../backend.ts';
+import { executionError, setupFailed } from '../command/run-errors.ts';
 import { type DeviceSupervisor, superviseDevices } from './device-supervisor.ts';
 import { INIT_FDS, type InitReport, type InitSpec } from './init-spec.ts';
 import type { SandboxPrograms } from './programs.ts';
-import { executionError, setupFailed } from './run-errors.ts';
 
 export interface SandboxRun {
   output(chunk: Uint8Array): void;

@@ -8,7 +8,7 @@ import { type BytePath, type ByteString, compareBytes, joinPath, parentOf } from
 import type { FileMeta } from '../../layer/entry.ts';
 import type { LayerIndex } from '../../layer/layer-index.ts';
 import type { FileTree, TreeEntry } from '../../layer/tree.ts';
-import { noMountPoint, SetupError } from './setup-error.ts';
+import { noMountPoint, SetupError } from '../command/setup-error.ts';
 
 export interface Stub {
   readonly type: 'dir' | 'file';

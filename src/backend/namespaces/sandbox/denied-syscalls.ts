@@ -3,12 +3,7 @@
  * default profile denies to its default capabilities, by the kernel's numbers (null: that architecture has no such call).
  * Source: moby profiles/seccomp/default.json; kernel syscall tables, as libseccomp resolves them.
  */
-export type Abi = 'x64' | 'i386' | 'generic' | 'arm';
-
-/** In the order of the columns below. */
-export const ABIS: readonly Abi[] = ['x64', 'i386', 'generic', 'arm'];
-
-export type Numbers = readonly [x64: number | null, i386: number | null, generic: number | null, arm: number | null];
+import type { Numbers } from '../../supervised/bpf.ts';
 
 export const DENIED_SYSCALLS: Readonly<Record<string, Numbers>> = {
   acct: [163, 51, 89, 51],

@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readFileSync, readlinkSync, statSync, symlinkSyn
 import { join } from 'node:path';
 import { openAsStdin } from '../../../sys/exec.ts';
 import { MOUNT, mount, restrictionsOf } from '../../../sys/mount.ts';
-import { step } from '../setup-error.ts';
+import { step } from '../../command/setup-error.ts';
 import { openInRoot } from './open-in-root.ts';
 
 const SAFE = MOUNT.nosuid | MOUNT.nodev | MOUNT.noexec;

@@ -1,8 +1,8 @@
 /** Mounts an overlay whose folders tsbuild has laid out (see OverlaySpec). Spec: kernel Documentation/filesystems/overlayfs.rst. */
 import { join } from 'node:path';
 import { MOUNT, mount } from '../../../sys/mount.ts';
+import { step } from '../../command/setup-error.ts';
 import type { OverlaySpec } from '../init-spec.ts';
-import { step } from '../setup-error.ts';
 
 /**
  * What an upper folder must not hold to be a plain layer: redirects, copied-up metadata without content, index entries.

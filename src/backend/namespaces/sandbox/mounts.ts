@@ -2,8 +2,8 @@
 import { chmodSync, chownSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MOUNT, mount, restrictionsOf } from '../../../sys/mount.ts';
+import { SetupError, step } from '../../command/setup-error.ts';
 import type { InitMount, InitSpec } from '../init-spec.ts';
-import { SetupError, step } from '../setup-error.ts';
 import { mountDev, mountProc, mountSys } from './kernel-mounts.ts';
 import { mountOverlay } from './mount-overlay.ts';
 import { openInRoot } from './open-in-root.ts';

@@ -7,7 +7,7 @@ import { closeSync, constants, fstatSync, mkdirSync, openSync, readlinkSync, wri
 import { constants as os } from 'node:os';
 import { type ByteString, bytesOf, forFs } from '../../../bytes/byte-path.ts';
 import { systemError } from '../../../sys/libc.ts';
-import { noMountPoint } from '../setup-error.ts';
+import { noMountPoint } from '../../command/setup-error.ts';
 
 /** The same number on every architecture that Node runs on; Node's constants lack it. */
 const O_PATH = 0o10000000;

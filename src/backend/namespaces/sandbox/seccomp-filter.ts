@@ -4,43 +4,27 @@
  * capabilities. Spec: kernel Documentation/userspace-api/seccomp_filter.rst.
  */
 import { constants as fs } from 'node:fs';
-import { constants } from 'node:os';
 import type { Instruction } from '../../../sys/seccomp.ts';
-import { ABIS, type Abi, DENIED_SYSCALLS, type Numbers, SPECIAL_SYSCALLS } from './denied-syscalls.ts';
-
-/** AUDIT_ARCH_ numbers of <linux/audit.h>: each machine's own, then that of its 32-bit programs. */
-const MACHINES: Partial<Record<NodeJS.Architecture, readonly (readonly [arch: number, abi: Abi])[]>> = {
-  x64: [
-    [0xc000003e, 'x64'],
-    [0x40000003, 'i386'],
-  ],
-  arm64: [
-    [0xc00000b7, 'generic'],
-    [0x40000028, 'arm'],
-  ],
-  riscv64: [[0xc00000f3, 'generic']],
-  loong64: [[0xc0000102, 'generic']],
-};
-
-const LOAD = 0x20;
-const JUMP = 0x05;
-const IF_EQUAL = 0x15;
-const IF_GREATER_OR_EQUAL = 0x35;
-const IF_ANY_BIT = 0x45;
-const AND = 0x54;
-const RETURN = 0x06;
-
-/** Offsets in `struct seccomp_data`. */
-const NUMBER = 0;
-const ARCHITECTURE = 4;
-const FIRST_ARGUMENT = 16;
-const ARGUMENT_BYTES = 8;
-
-const ALLOW = 0x7fff0000;
-const ASK = 0x7fc00000;
-const ERRNO = 0x00050000;
-const EPERM = ERRNO | constants.errno.EPERM;
-const ENOSYS = ERRNO | constants.errno.ENOSYS;
+import {
+  type Abi,
+  ALLOW,
+  AND,
+  ASK,
+  abiOf,
+  DENY,
+  end,
+  filterProgram,
+  IF_ANY_BIT,
+  IF_EQUAL,
+  IF_GREATER_OR_EQUAL,
+  loadArgument,
+  loadNumber,
+  type Numbers,
+  numberIn,
+  UNKNOWN,
+  unless,
+} from '../../supervised/bpf.ts';
+import { DENIED_SYSCALLS, SPECIAL_SYSCALLS } from './denied-syscalls.ts';
 
 /** NEWNS NEWCGROUP NEWUTS NEWIPC NEWUSER NEWPID NEWNET; the bit of NEWTIME is part of clone's signal number. */
 const NEW_NAMESPACES = 0x7e020000;
@@ -54,30 +38,19 @@ export type Devices = 'kernel' | 'ask';
 
 /** undefined: nothing is known about this architecture. */
 export function seccompFilter(architecture: NodeJS.Architecture, devices: Devices): readonly Instruction[] | undefined {
-  const machine = MACHINES[architecture];
-  if (machine === undefined) return undefined;
-  const sections = machine.map(([, abi]) => section(abi, devices));
-  const program = [load(ARCHITECTURE)];
-  // Two instructions for each architecture that is still to be compared, and the refusal of any other.
-  for (const [i, [arch]] of machine.entries()) {
-    const before = sections.slice(0, i).reduce((sum, s) => sum + s.length, 0);
-    const tests = 2 * (machine.length - i - 1) + 1;
-    program.push(unless(IF_EQUAL, arch, 1), { code: JUMP, jt: 0, jf: 0, k: tests + before });
-  }
-  return [...program, end(EPERM), ...sections.flat()];
+  return filterProgram(architecture, (abi) => section(abi, devices), DENY);
 }
 
 function section(abi: Abi, devices: Devices): Instruction[] {
-  const column = ABIS.indexOf(abi);
-  const numberOf = (numbers: Numbers): number[] => [numbers[column] ?? null].filter((number) => number !== null);
+  const numberOf = (numbers: Numbers): number[] => numberIn(abi, numbers);
   const { clone, clone3, mknod, mknodat, socket, unshare } = SPECIAL_SYSCALLS;
   const denied = Object.values(DENIED_SYSCALLS).flatMap(numberOf);
   return [
-    load(NUMBER),
-    ...(abi === 'x64' ? [unless(IF_GREATER_OR_EQUAL, X32, 1), end(EPERM)] : []),
-    ...denied.flatMap((number) => [unless(IF_EQUAL, number, 1), end(EPERM)]),
+    loadNumber(),
+    ...(abi === 'x64' ? [unless(IF_GREATER_OR_EQUAL, X32, 1), end(DENY)] : []),
+    ...denied.flatMap((number) => [unless(IF_EQUAL, number, 1), end(DENY)]),
     // libc falls back to clone, whose flags can be seen; those of clone3 lie in memory.
-    ...numberOf(clone3).flatMap((number) => [unless(IF_EQUAL, number, 1), end(ENOSYS)]),
+    ...numberOf(clone3).flatMap((number) => [unless(IF_EQUAL, number, 1), end(UNKNOWN)]),
     ...numberOf(clone).flatMap((number) => whenFirstArgument(number, IF_ANY_BIT, NEW_NAMESPACES)),
     ...numberOf(unshare).flatMap((number) => whenFirstArgument(number, IF_ANY_BIT, NEW_NAMESPACES | NEW_TIME)),
     ...numberOf(socket).flatMap((number) => whenFirstArgument(number, IF_EQUAL, AF_VSOCK)),
@@ -90,17 +63,16 @@ function section(abi: Abi, devices: Devices): Instruction[] {
 
 /** Which call it is that the filter asks for; undefined: none. */
 export function askedCall(architecture: NodeJS.Architecture, arch: number, number: number): 'mknod' | 'mknodat' | undefined {
-  const abi = MACHINES[architecture]?.find(([own]) => own === arch)?.[1];
+  const abi = abiOf(architecture, arch);
   if (abi === undefined) return undefined;
-  const column = ABIS.indexOf(abi);
-  return (['mknod', 'mknodat'] as const).find((name) => SPECIAL_SYSCALLS[name][column] === number);
+  return (['mknod', 'mknodat'] as const).find((name) => numberIn(abi, SPECIAL_SYSCALLS[name]).includes(number));
 }
 
 /** `mode`: the position of that argument. Fifos, sockets and files are the kernel's. */
 function askForDevices(number: number, mode: number): Instruction[] {
   return [
     unless(IF_EQUAL, number, 6),
-    load(FIRST_ARGUMENT + mode * ARGUMENT_BYTES),
+    loadArgument(mode),
     { code: AND, jt: 0, jf: 0, k: fs.S_IFMT },
     { code: IF_EQUAL, jt: 2, jf: 0, k: fs.S_IFCHR },
     { code: IF_EQUAL, jt: 1, jf: 0, k: fs.S_IFBLK },
@@ -111,18 +83,5 @@ function askForDevices(number: number, mode: number): Instruction[] {
 
 /** Denies a call whose first argument compares so; another call goes on with the next instruction. */
 function whenFirstArgument(number: number, compare: number, value: number): Instruction[] {
-  return [unless(IF_EQUAL, number, 4), load(FIRST_ARGUMENT), unless(compare, value, 1), end(EPERM), end(ALLOW)];
-}
-
-function load(k: number): Instruction {
-  return { code: LOAD, jt: 0, jf: 0, k };
-}
-
-/** Skips so many instructions unless the comparison holds. */
-function unless(code: number, k: number, jf: number): Instruction {
-  return { code, jt: 0, jf, k };
-}
-
-function end(k: number): Instruction {
-  return { code: RETURN, jt: 0, jf: 0, k };
+  return [unless(IF_EQUAL, number, 4), loadArgument(0), unless(compare, value, 1), end(DENY), end(ALLOW)];
 }
