@@ -4,17 +4,15 @@
  * spec. When pid 1 ends the kernel kills everything else in the namespace, and unshare, which waits for that, ends last.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, readdirSync, readFileSync } from 'node:fs';
-import { Socket } from 'node:net';
-import { createInterface } from 'node:readline';
-import type { Readable, Writable } from 'node:stream';
+import { readdirSync, readFileSync } from 'node:fs';
 import type { TsbuildError } from '../../errors.ts';
 import type { DeviceMarks } from '../../layer/device-marks.ts';
-import { handOnNoDescriptors, openPipe } from '../../sys/exec.ts';
 import type { ExitStatus } from '../backend.ts';
-import { executionError, setupFailed } from '../command/run-errors.ts';
+import { outcomeOf } from '../command/outcome.ts';
+import { setupFailed } from '../command/run-errors.ts';
+import { ignore, startedProcess } from '../command/started-process.ts';
 import { type DeviceSupervisor, superviseDevices } from './device-supervisor.ts';
-import { INIT_FDS, type InitReport, type InitSpec } from './init-spec.ts';
+import type { InitReport, InitSpec } from './init-spec.ts';
 import type { SandboxPrograms } from './programs.ts';
 
 export interface SandboxRun {
@@ -35,16 +33,9 @@ export interface SandboxProcess {
 
 /** `folder`: the working directory of the programs outside the sandbox. Throws BACKEND_FAILED. */
 export function startSandbox(programs: SandboxPrograms, folder: string): SandboxProcess {
-  const { child, readEnd } = spawnWithPipe(programs, folder);
-  const output = new Socket({ fd: readEnd, readable: true, writable: false });
-  const outputEnded = ended(output);
-  const messages = textOf(child.stderr as Readable);
-  messages.catch(ignore);
-  const reports = reportsOf(child.stdio[INIT_FDS.report] as Readable);
-  const exit = exitOf(child);
-  const input = child.stdio[INIT_FDS.spec] as Writable;
-  // The other end may be gone already; how the process ended tells why.
-  input.on('error', ignore);
+  const { child, exit, output, outputEnded, messages, reports, tell } = startedProcess<InitReport>((stdout) =>
+    spawnTree(programs, folder, stdout),
+  );
 
   return {
     async run(spec, { output: onOutput, started, devices, signal }) {
@@ -64,8 +55,12 @@ export function startSandbox(programs: SandboxPrograms, folder: string): Sandbox
       try {
         if (signal.aborted) abort();
         output.on('data', onOutput);
-        reports.listen({ executing: started, listening: listen });
-        input.end(JSON.stringify(spec));
+        reports.listen((report) => {
+          if (report.kind === 'executing') started();
+          if (report.kind === 'listening') listen(report.fd);
+        });
+        tell(JSON.stringify(spec));
+        // The pipe of the reports stays open as long as unshare lives.
         const [status, said] = await Promise.all([exit, messages, outputEnded, reports.ended]);
         signal.throwIfAborted();
         if (unsupervised !== undefined) throw unsupervised;
@@ -77,41 +72,12 @@ export function startSandbox(programs: SandboxPrograms, folder: string): Sandbox
     },
     async cancel() {
       // Init takes an empty spec as its leave; one that is born only now is not met by the kill.
-      input.end();
+      tell('');
       killTree(child);
       output.resume();
       await Promise.all([exit.catch(ignore), outputEnded]);
     },
   };
-}
-
-/** `readEnd`: of the pipe that is the command's output. */
-function spawnWithPipe(programs: SandboxPrograms, folder: string): { readonly child: ChildProcess; readonly readEnd: number } {
-  const { readEnd, writeEnd } = outputPipe();
-  let child: ChildProcess | undefined;
-  try {
-    // What tsbuild's caller left open must not reach a process that is root inside a sandbox.
-    handOnNoDescriptors();
-    child = spawnTree(programs, folder, writeEnd);
-  } finally {
-    closeSync(writeEnd);
-    if (child?.stdio === undefined) closeSync(readEnd);
-  }
-  // Where descriptors run out, child_process makes no streams, whatever its types say; the 'error' comes later.
-  if (child.stdio === undefined) {
-    child.once('error', ignore);
-    throw setupFailed('start the sandbox', 'too many files are open', 'EMFILE');
-  }
-  return { child, readEnd };
-}
-
-function outputPipe(): ReturnType<typeof openPipe> {
-  try {
-    return openPipe();
-  } catch (cause) {
-    const { message, code } = cause as NodeJS.ErrnoException;
-    throw setupFailed('start the sandbox', message, code ?? null);
-  }
 }
 
 /** Arguments of setpriv, up to options of unshare. */
@@ -135,12 +101,8 @@ function spawnTree({ setpriv, unshare, node, init }: SandboxPrograms, folder: st
 
 /** `said`: the messages of setpriv, unshare and Node. */
 function outcome(status: ExitStatus, reports: readonly InitReport[], said: string): ExitStatus {
-  const last = reports.at(-1);
-  if (last?.kind === 'executing') return said.includes(UNSHARE_ON_SIGKILL) ? { kind: 'signal', signal: 'SIGKILL' } : status;
-  if (last?.kind === 'setup') throw setupFailed(last.what, last.why, last.code);
-  if (last?.kind === 'exec') throw executionError(last);
-  const how = status.kind === 'code' ? `exit code ${status.code}` : status.signal;
-  throw setupFailed('start the sandbox', `${said.trim() === '' ? 'no message' : said.trim()} (${how})`, null);
+  const ended = outcomeOf(status, reports.at(-1), said);
+  return said.includes(UNSHARE_ON_SIGKILL) ? { kind: 'signal', signal: 'SIGKILL' } : ended;
 }
 
 interface Circumstances {
@@ -163,61 +125,6 @@ const NO_DEVICES =
  * the kernel sends when memory runs out; it says this then, and exits with 1. No language: its environment is empty.
  */
 const UNSHARE_ON_SIGKILL = 'sigprocmask unblock failed';
-
-function exitOf(child: ChildProcess): Promise<ExitStatus> {
-  const exit = new Promise<ExitStatus>((resolve, reject) => {
-    child.once('error', (cause) => reject(setupFailed('start the sandbox', cause.message, (cause as NodeJS.ErrnoException).code ?? null)));
-    child.once('exit', (code, signal) => resolve(signal === null ? { kind: 'code', code: code ?? 0 } : { kind: 'signal', signal }));
-  });
-  // It is awaited later, or never when the process is not needed.
-  exit.catch(ignore);
-  return exit;
-}
-
-async function textOf(stream: Readable): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of stream) chunks.push(chunk as Uint8Array);
-  return Buffer.concat(chunks).toString('utf8');
-}
-
-/** Rejections are for whoever awaits it; nobody may. */
-function ended(socket: Socket): Promise<void> {
-  const promise = new Promise<void>((resolve, reject) => {
-    socket.once('close', () => resolve());
-    socket.once('error', reject);
-  });
-  promise.catch(ignore);
-  return promise;
-}
-
-interface ReportListeners {
-  /** Init is about to become the command. */
-  executing(): void;
-  listening(fd: number): void;
-}
-
-interface Reports {
-  /** Calls back when init says so: once each, at most. */
-  listen(listeners: ReportListeners): void;
-  /** Complete after `ended`. */
-  all(): readonly InitReport[];
-  /** The pipe stays open as long as unshare lives, so this is no sign that the command runs. */
-  readonly ended: Promise<void>;
-}
-
-function reportsOf(stream: Readable): Reports {
-  const reports: InitReport[] = [];
-  let listeners: ReportListeners = { executing: ignore, listening: ignore };
-  const lines = createInterface({ input: stream });
-  lines.on('line', (line) => {
-    const report = JSON.parse(line) as InitReport;
-    reports.push(report);
-    if (report.kind === 'executing') listeners.executing();
-    if (report.kind === 'listening') listeners.listening(report.fd);
-  });
-  const ended = new Promise<void>((resolve) => void lines.once('close', resolve));
-  return { listen: (own) => void (listeners = own), all: () => reports, ended };
-}
 
 /**
  * Kills pid 1 of the namespace rather than unshare: unshare then ends when the whole tree is dead. Before unshare has
@@ -276,8 +183,4 @@ function kill(pid: number): void {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
-}
-
-function ignore(): void {
-  // Told elsewhere, or of no interest any more.
 }

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { hostsFile, resolvConf } from '../../../../src/backend/namespaces/network-files.ts';
+import { hostsFile, resolvConf } from '../../../../src/backend/command/network-files.ts';
 
 let home: string;
 beforeAll(() => {

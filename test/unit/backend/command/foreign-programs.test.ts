@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startsHere } from '../../../../src/backend/namespaces/foreign-programs.ts';
+import { startsHere } from '../../../../src/backend/command/foreign-programs.ts';
 import { hostPlatform } from '../../../../src/image/platform.ts';
 
 let folder: string;

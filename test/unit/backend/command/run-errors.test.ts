@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { executionError } from '../../../../src/backend/namespaces/run-errors.ts';
+import { executionError } from '../../../../src/backend/command/run-errors.ts';
 
 test('a program that is in no folder of PATH is not explained with the exec form, which it was written in', () => {
   const error = executionError({ reason: 'not-found', path: 'nosuchcmd', searched: '/bin' });
