@@ -7,6 +7,7 @@ import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { failedReporter } from './failed-reporter.ts';
 import { skippedReporter } from './skipped-reporter.ts';
 
 // Not in node_modules: the tests also run as a user who may not write there.
@@ -24,7 +25,9 @@ export default defineConfig({
     passWithNoTests: false,
     dangerouslyIgnoreUnhandledErrors: false,
     restoreMocks: true,
-    reporters: ['default', skippedReporter()],
+    reporters: ['default', skippedReporter(), failedReporter()],
+    // A log has a line for each file, not for each slow test: it may be cut to its end.
+    slowTestThreshold: process.stdout.isTTY ? 300 : Number.POSITIVE_INFINITY,
     projects: [
       {
         extends: true,
