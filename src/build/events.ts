@@ -34,6 +34,8 @@ export type BuildEvent =
   | ({ readonly type: 'transfer' } & Transfer)
   /** Something that is mostly quick takes long: what is waited for, "resolving debian:12". */
   | { readonly type: 'waiting'; readonly message: string }
+  /** A context that is no folder of this machine has come; `commit`: of a git repository, the whole hash. No credentials. */
+  | { readonly type: 'context'; readonly label: string; readonly commit?: string }
   /** `rule`: the build check that it comes from, which can be skipped by that name; `url` explains it. */
   | { readonly type: 'warning'; readonly message: string; readonly at?: SourceRange; readonly rule?: string; readonly url?: string }
   | { readonly type: 'debug'; readonly message: string; readonly fields?: Readonly<Record<string, unknown>> }

@@ -35,7 +35,6 @@ const VALUES = [
   'compression',
   'compression-level',
   'credential-helpers',
-  'git',
   'image-download-retry',
   'image-format',
   'image-fs-extract-retry',

@@ -4,11 +4,15 @@
  */
 import type { IsolationName } from '../backend/backend.ts';
 import type { Platform } from '../image/platform.ts';
+import type { GitSource } from '../plan/git-url.ts';
 import type { NamedContext } from '../plan/plan.ts';
 import type { ReportOptions } from '../report/reporter.ts';
 
 /** Where the Dockerfile and the files it may copy are. */
-export interface SourceOptions {
+export type SourceOptions = FolderSource | RepositorySource | ArchiveSource;
+
+export interface FolderSource {
+  readonly kind: 'folder';
   /** Absolute folder of this machine, --context-sub-path applied. It exists. */
   readonly contextFolder: string;
   /** For messages: the context as the user wrote it, --context-sub-path joined. */
@@ -18,6 +22,39 @@ export interface SourceOptions {
   /** For messages and error places: the Dockerfile as the user wrote it, relative to the context or the working folder. */
   readonly dockerfileLabel: string;
 }
+
+/** Fetched when the build begins. */
+export interface RepositorySource {
+  readonly kind: 'git';
+  /** --context-sub-path is in its `subdir`. `remote` may hold credentials. */
+  readonly repository: Omit<GitSource, 'at'> & {
+    readonly at:
+      | Exclude<GitSource['at'], { kind: 'commit' }>
+      | (Extract<GitSource['at'], { kind: 'commit' }> & { readonly among?: string });
+  };
+  readonly certificates: 'verify' | 'accept-any';
+  /** GIT_TOKEN, or GIT_USERNAME and GIT_PASSWORD, for a remote that holds no credentials. */
+  readonly login: { readonly username: string; readonly password: string } | null;
+  readonly dockerfile: FetchedDockerfile;
+}
+
+/** A tar, compressed or not, unpacked when the build begins. */
+export interface ArchiveSource {
+  readonly kind: 'archive';
+  readonly from: { readonly kind: 'file'; readonly path: string } | { readonly kind: 'stdin' };
+  /** For messages. */
+  readonly label: string;
+  /** --context-sub-path: relative, clean, '' is the root. */
+  readonly subPath: string;
+  readonly dockerfile: FetchedDockerfile;
+}
+
+/** The Dockerfile of a context that is not here yet. */
+export type FetchedDockerfile =
+  /** Relative to the context, clean. */
+  | { readonly kind: 'in-context'; readonly path: string }
+  /** An absolute path that is a readable file of this machine, such as a mounted one; `label`: as the user wrote it. */
+  | { readonly kind: 'file'; readonly path: string; readonly label: string };
 
 export type NamedContextOption =
   /** `folder`: absolute, and there. `label`: as the user wrote it. */

@@ -11,13 +11,13 @@ import { UNSUPPORTED_KANIKO_VARIABLES } from './kaniko-flags.ts';
 import type {
   BuildOptions,
   ExecutionOptions,
+  FolderSource,
   ImageOptions,
   NamedContextOption,
   OutputOptions,
   RegistryOptions,
   ResultFileOptions,
   SecretOption,
-  SourceOptions,
 } from './options.ts';
 import { parseBuildContext } from './parse-build-context.ts';
 import { parseSecret } from './parse-secret.ts';
@@ -52,6 +52,9 @@ export function parseCommandLine(argv: readonly string[], world: CommandLineWorl
       context: flags.value('context'),
       contextSubPath: flags.value('context-sub-path'),
       dockerfile: flags.value('dockerfile'),
+      git: flags.list('git'),
+      keepGitDir: keepGitDir(flags, world),
+      env: world.env,
       cwd: world.cwd,
     },
     problems,
@@ -75,14 +78,14 @@ export function parseCommandLine(argv: readonly string[], world: CommandLineWorl
       problems,
     ),
   };
-  if (problems.any() && source !== undefined) problems.attempt('the Dockerfile', () => addFaults(source, problems));
+  if (problems.any() && source?.kind === 'folder') problems.attempt('the Dockerfile', () => addFaults(source, problems));
   problems.throwIfAny();
   if (source === undefined) throw new Error('the source is missing although nothing is wrong with the command line');
   return { asks: 'build', options: freeze({ source, ...parts }) };
 }
 
 /** Both rounds in one: what the line does not change is told of the file, too. */
-function addFaults(source: SourceOptions, problems: Problems): void {
+function addFaults(source: FolderSource, problems: Problems): void {
   for (const error of readDockerfile(dockerfileBytes(source), source.dockerfileLabel).errors) problems.found(error);
 }
 
@@ -116,6 +119,16 @@ function imageOptions(flags: GivenFlags, world: CommandLineWorld, problems: Prob
     labels,
     platforms: platformOptions(flags, problems),
   };
+}
+
+/** BuildKit's switch for a context that is a git repository; a build argument of Docker, and no ARG. */
+function keepGitDir(flags: GivenFlags, { env }: CommandLineWorld): string | undefined {
+  const name = 'BUILDKIT_CONTEXT_KEEP_GIT_DIR';
+  const given = flags
+    .list('build-arg')
+    .map(splitPair)
+    .findLast(([key]) => key === name);
+  return given === undefined ? undefined : (given[1] ?? env[name]);
 }
 
 /** Each flag may hold several, separated by commas. */

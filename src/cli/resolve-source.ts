@@ -1,8 +1,9 @@
-/** --context, --context-sub-path and --dockerfile as absolute paths that exist, and the Dockerfile's bytes. */
+/** --context, --context-sub-path and --dockerfile: a folder and a file that exist, or what is to be fetched when the build begins. */
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { isAbsolute, join, relative, resolve } from 'node:path';
+import { isAbsolute, join, posix, relative, resolve } from 'node:path';
 import { TsbuildError } from '../errors.ts';
-import type { SourceOptions } from './options.ts';
+import type { ArchiveSource, FetchedDockerfile, FolderSource, SourceOptions } from './options.ts';
+import { isGitContext, parseGitContext } from './parse-git-context.ts';
 import type { Problems } from './problems.ts';
 
 /** Kaniko's default context. */
@@ -12,23 +13,86 @@ export interface SourceFlags {
   readonly context: string | undefined;
   readonly contextSubPath: string | undefined;
   readonly dockerfile: string | undefined;
+  /** --git. */
+  readonly git: readonly string[];
+  /** --build-arg BUILDKIT_CONTEXT_KEEP_GIT_DIR. */
+  readonly keepGitDir: string | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
   /** Absolute. */
   readonly cwd: string;
 }
 
 /** Undefined when something is wrong; `problems` knows what. */
 export function resolveSource(flags: SourceFlags, problems: Problems): SourceOptions | undefined {
+  const { context = '' } = flags;
+  if (isGitContext(context)) return resolveRepository(context, flags, problems);
+  if (flags.git.some((text) => text !== ''))
+    problems.usage('--git is for a context that is a git repository', 'leave it out, or give one: --context git://HOST/PATH');
+  if (/^tar:\/\//i.test(context)) return resolveArchive(context.slice('tar://'.length), flags, problems);
+  return resolveFolder(flags, problems);
+}
+
+function resolveRepository(context: string, flags: SourceFlags, problems: Problems): SourceOptions | undefined {
+  const subPath = fetchedSubPath(flags, problems);
+  const dockerfile = fetchedDockerfile(flags, problems);
+  const parsed = problems.attempt('--context', () => parseGitContext(context, { ...flags, subPath: subPath ?? '' }));
+  return parsed === undefined || subPath === undefined || dockerfile === undefined ? undefined : { ...parsed, dockerfile };
+}
+
+function resolveArchive(written: string, flags: SourceFlags, problems: Problems): ArchiveSource | undefined {
+  const from: ArchiveSource['from'] = written === 'stdin' ? { kind: 'stdin' } : { kind: 'file', path: resolve(flags.cwd, written) };
+  const label = from.kind === 'stdin' ? 'the archive on stdin' : `the archive ${written}`;
+  const subPath = fetchedSubPath(flags, problems);
+  const dockerfile = fetchedDockerfile(flags, problems);
+  const type = from.kind === 'stdin' ? 'file' : written === '' ? 'missing' : typeOf(from.path);
+  if (type === 'missing') problems.add('CONTEXT_NOT_FOUND', `${label} does not exist`, 'write --context tar://FILE or tar://stdin');
+  else if (type === 'folder') problems.add('CONTEXT_NOT_FOUND', `${label} is a folder`, `write --context dir://${written}`);
+  else if (type !== 'file') problems.add('CONTEXT_READ', `${label} cannot be read: ${type.code}`, hintFor(type.code, written));
+  if (type !== 'file' || subPath === undefined || dockerfile === undefined) return undefined;
+  return { kind: 'archive', from, label, subPath, dockerfile };
+}
+
+function fetchedSubPath({ contextSubPath = '' }: SourceFlags, problems: Problems): string | undefined {
+  const clean = posix
+    .join('.', contextSubPath)
+    .replace(/^\.?\/?$/, '')
+    .replace(/(?<=.)\/$/, '');
+  if (clean.split('/')[0] !== '..') return clean;
+  problems.usage(`--context-sub-path ${contextSubPath} leads out of the context`, 'name a folder inside the context');
+  return undefined;
+}
+
+/** Kaniko takes a file of this machine first, which a pod has mounted; of a relative name, only the context's is meant. */
+function fetchedDockerfile(flags: SourceFlags, problems: Problems): FetchedDockerfile | undefined {
+  const name = flags.dockerfile ?? 'Dockerfile';
+  if (refuseDockerfile(name, problems)) return undefined;
+  const type = isAbsolute(name) ? typeOf(name) : 'missing';
+  if (type === 'file') return { kind: 'file', path: name, label: labelOf(name, flags.cwd) };
+  if (typeof type === 'object') {
+    problems.add('CONTEXT_READ', `the Dockerfile ${name} cannot be read: ${type.code}`, hintFor(type.code, name));
+    return undefined;
+  }
+  const path = posix.join('.', name);
+  if (path.split('/')[0] !== '..') return { kind: 'in-context', path };
+  problems.usage(`--dockerfile ${name} leads out of the context`, 'name a file inside the context, or give its absolute path');
+  return undefined;
+}
+
+function refuseDockerfile(name: string, problems: Problems): boolean {
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(name)) {
+    problems.add('NOT_SUPPORTED', `not supported yet: --dockerfile ${name}`, 'fetch the file first and give its path');
+    return true;
+  }
+  if (name !== '-') return false;
+  problems.add('NOT_SUPPORTED', 'a Dockerfile on stdin is not supported yet', 'write it into a file and give its path with --dockerfile');
+  return true;
+}
+
+function resolveFolder(flags: SourceFlags, problems: Problems): FolderSource | undefined {
   const context = resolveContext(flags, problems);
   if (context === undefined) return undefined;
   const name = flags.dockerfile ?? 'Dockerfile';
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(name)) {
-    problems.add('NOT_SUPPORTED', `not supported yet: --dockerfile ${name}`, 'fetch the file first and give its path');
-    return undefined;
-  }
-  if (name === '-') {
-    problems.add('NOT_SUPPORTED', 'a Dockerfile on stdin is not supported yet', 'write it into a file and give its path with --dockerfile');
-    return undefined;
-  }
+  if (refuseDockerfile(name, problems)) return undefined;
   const candidates = [...new Set(isAbsolute(name) ? [name] : [join(context.folder, name), resolve(flags.cwd, name)])];
   const found = candidates.map((candidate) => ({ candidate, type: typeOf(candidate) }));
   // A candidate that cannot be looked at might be the one that is meant: the next one must not take its place.
@@ -46,6 +110,7 @@ export function resolveSource(flags: SourceFlags, problems: Problems): SourceOpt
     return undefined;
   }
   return {
+    kind: 'folder',
     contextFolder: context.folder,
     contextLabel: context.label,
     dockerfilePath: path,
@@ -60,7 +125,9 @@ function resolveContext(flags: SourceFlags, problems: Problems): { folder: strin
     problems.add(
       'NOT_SUPPORTED',
       `not supported yet: --context ${scheme}://`,
-      'fetch the context into a folder first and give that folder',
+      scheme === 'https' || scheme === 'http'
+        ? 'the URL of a git repository ends in .git; anything else: fetch it into a folder first and give that folder'
+        : 'fetch the context into a folder first and give that folder',
     );
     return undefined;
   }
@@ -109,7 +176,7 @@ function typeOf(path: string): 'file' | 'folder' | 'missing' | { readonly code: 
 }
 
 /** The bytes of a Dockerfile that `resolveSource` found. Throws CONTEXT_READ. */
-export function readDockerfile({ dockerfilePath, dockerfileLabel }: SourceOptions): Uint8Array {
+export function readDockerfile({ dockerfilePath, dockerfileLabel }: FolderSource): Uint8Array {
   try {
     return readFileSync(dockerfilePath);
   } catch (cause) {

@@ -1,5 +1,6 @@
 /** One run of the command: parse, build, tell, write results. Knows no process: everything of it comes in as values. */
 import type { Report } from '../build/events.ts';
+import type { SourceText } from '../dockerfile/instruction.ts';
 import { TsbuildError } from '../errors.ts';
 import type { Published } from '../output/image-sink.ts';
 import { createReporter } from '../report/create-reporter.ts';
@@ -18,7 +19,14 @@ export interface BuildEnd {
 }
 
 /** Resolves when the image is everywhere it should be. Rejects with what stopped it. */
-export type RunBuild = (options: BuildOptions, context: { readonly report: Report; readonly signal: AbortSignal }) => Promise<BuildEnd>;
+export type RunBuild = (options: BuildOptions, context: RunContext) => Promise<BuildEnd>;
+
+export interface RunContext {
+  readonly report: Report;
+  readonly signal: AbortSignal;
+  /** Keeps the lines of a Dockerfile that is no file of this machine, for errors that quote it. */
+  quote(source: SourceText): void;
+}
 
 export interface CommandWorld extends CommandLineWorld {
   readonly signal: AbortSignal;
@@ -56,14 +64,17 @@ export async function runCommand(argv: readonly string[], world: CommandWorld): 
 }
 
 async function runBuildCommand(options: BuildOptions, world: CommandWorld): Promise<ExitKind | number> {
-  const reporter = await createReporter(options.report, world.report);
+  const quoted = new Map<string, SourceText>();
+  const reportWorld: ReportWorld = { ...world.report, readSource: (file) => quoted.get(file) ?? world.report.readSource(file) };
+  const reporter = await createReporter(options.report, reportWorld);
   try {
     const elsewhere = await world.runElsewhere();
     // The other process has told everything.
     if (elsewhere !== null) return elsewhere;
     const { notice } = options.report;
     if (notice !== undefined) reporter.report({ type: 'warning', message: notice });
-    const { published, unwritten } = await world.runBuild(options, { report: reporter.report, signal: world.signal });
+    const quote = (source: SourceText): void => void quoted.set(source.file, source);
+    const { published, unwritten } = await world.runBuild(options, { report: reporter.report, signal: world.signal, quote });
     reporter.finish(unwritten === null ? { kind: 'built' } : { kind: 'failed', error: unwritten });
     world.writeResult(resultLines(options, published));
     return unwritten === null ? 'built' : 'failed';

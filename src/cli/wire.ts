@@ -36,8 +36,8 @@ import { openCacheFolder } from '../unpacked/cache-folder.ts';
 import { deviceKey } from '../unpacked/device-key.ts';
 import { folderLibrary } from '../unpacked/folder-library.ts';
 import { openWorkFolder } from '../unpacked/work-folder.ts';
+import { openSource, type SourcePlace } from './open-source.ts';
 import type { BuildOptions, OutputOptions, SecretOption } from './options.ts';
-import { readDockerfile } from './resolve-source.ts';
 import { writeAfterPublishing } from './result-files.ts';
 import type { BuildEnd } from './run-command.ts';
 import type { BundledPrograms } from './rungs.ts';
@@ -46,6 +46,8 @@ import { tellChecking, tellResolving } from './tell-waiting.ts';
 export interface BuildContext {
   readonly report: Report;
   readonly signal: AbortSignal;
+  /** See SourcePlace. */
+  readonly quote: SourcePlace['quote'];
   readonly programs: BundledPrograms;
 }
 
@@ -62,12 +64,10 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
   const devices = style === 'user' ? deviceMarks(deviceKey(folders.layers, work.path)) : undefined;
   const client = registryClient(options, report);
   try {
+    const place = { workFolder: work.path, env: process.env, stdin: () => process.stdin, report, signal, quote: context.quote };
+    const source = await openSource(options.source, place);
     const ports: Ports = {
-      context: localContext({
-        context: options.source.contextFolder,
-        label: options.source.contextLabel,
-        dockerfilePath: options.source.dockerfilePath,
-      }),
+      context: source.context,
       namedContexts: folderContexts(options),
       images: imageSource({ registry: tellResolving(registrySource({ client, store }), { report }), layout: ociLayoutSource() }),
       backend: once(async () => {
@@ -87,7 +87,7 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
       report,
       now: () => new Date(),
     };
-    const { published } = await build(requestOf(options), ports, signal);
+    const { published } = await build(requestOf(options, source.dockerfile), ports, signal);
     const digest = published[0]?.digest;
     if (digest === undefined) throw new Error('a build without a destination has no digest');
     const write = () => writeDigestFiles(options.resultFiles, digest, options.output.destinations.map(parseReference));
@@ -106,10 +106,10 @@ function defaultCacheFolder(env: NodeJS.ProcessEnv): string {
   return join(base === undefined || base === '' ? join(homedir(), '.cache') : base, 'tsbuild');
 }
 
-function requestOf({ source, image, execution }: BuildOptions): BuildRequest {
+function requestOf({ image, execution }: BuildOptions, dockerfile: BuildRequest['dockerfile']): BuildRequest {
   const buildPlatform = hostPlatform(process.arch);
   return {
-    dockerfile: { file: source.dockerfileLabel, bytes: readDockerfile(source) },
+    dockerfile,
     target: image.target,
     buildArgs: image.buildArgs,
     labels: image.labels,

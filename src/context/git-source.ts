@@ -50,6 +50,8 @@ export interface GitOptions {
   readonly login?: GitLogin | undefined;
   /** What to tell people whose repository wants credentials; how to write them into the URL when absent. */
   readonly loginHint?: string;
+  /** Called before anything is asked of the remote, with the name of the repository in messages. */
+  readonly onBegin?: (label: string) => void;
   /** `accept-any`: the certificate of the remote's server is not verified. */
   readonly certificates?: 'verify' | 'accept-any';
 }
@@ -93,6 +95,7 @@ export async function fetchGitCheckout(request: GitRequest, options: GitOptions)
     checkout: join(folder, 'checkout'),
     git: (call) => runGit(call, world),
   };
+  options.onBegin?.(label);
   try {
     for (const path of [world.home, repository.checkout]) mkdirSync(path);
     const commit = await checkOut(repository);

@@ -9,7 +9,7 @@ import { describeErrors } from './error-text.ts';
 import { type LastLines, lastLines } from './last-lines.ts';
 import { type OutputLines, outputLines } from './output-lines.ts';
 import { type Reporter, type ReportOptions, type ReportWorld, shows } from './reporter.ts';
-import { endText, imageText, planText, type StepStart, stepLabel, transferText } from './step-text.ts';
+import { contextText, endText, imageText, planText, type StepStart, stepLabel, transferText } from './step-text.ts';
 import { summaryTitle } from './summary.ts';
 import { tally } from './tally.ts';
 import { transferClock } from './transfer-clock.ts';
@@ -78,6 +78,11 @@ export function jsonReporter(options: ReportOptions, world: ReportWorld): Report
       case 'waiting':
         log.info({ event: 'waiting' }, event.message);
         return;
+      case 'context': {
+        const { label, commit } = event;
+        log.info({ event: 'context', label, ...(commit === undefined ? {} : { commit }) }, contextText(event));
+        return;
+      }
       case 'debug':
         log.debug({ event: 'debug', ...(event.fields === undefined ? {} : { fields: event.fields }) }, event.message);
         return;

@@ -2,7 +2,7 @@
 import type { BuildEvent } from '../build/events.ts';
 import { formatError } from './error-text.ts';
 import type { Outcome, ReportOptions, ReportWorld, Verbosity } from './reporter.ts';
-import { debugText, imageText, placeText } from './step-text.ts';
+import { contextText, debugText, imageText, placeText } from './step-text.ts';
 import { summaryLines, summaryTitle } from './summary.ts';
 import type { Totals } from './tally.ts';
 import { type palette, withoutControls } from './terminal-text.ts';
@@ -12,7 +12,7 @@ export interface SaidLine {
   readonly line: string;
 }
 
-export type Note = Extract<BuildEvent, { readonly type: 'warning' | 'waiting' | 'debug' | 'image' | 'published' }>;
+export type Note = Extract<BuildEvent, { readonly type: 'warning' | 'waiting' | 'context' | 'debug' | 'image' | 'published' }>;
 
 export function noteLine(event: Note, paint: ReturnType<typeof palette>): SaidLine {
   switch (event.type) {
@@ -20,6 +20,8 @@ export function noteLine(event: Note, paint: ReturnType<typeof palette>): SaidLi
       return { level: 'warn', line: `${paint.yellow('warning:')} ${withoutControls(event.message)}${sourceText(event)}` };
     case 'waiting':
       return { level: 'info', line: `${withoutControls(event.message)} ...` };
+    case 'context':
+      return { level: 'info', line: withoutControls(contextText(event)) };
     case 'debug':
       return { level: 'debug', line: paint.dim(debugText(event)) };
     case 'image':

@@ -82,6 +82,7 @@ export function plainReporter(options: ReportOptions, world: ReportWorld): Repor
       }
       case 'warning':
       case 'waiting':
+      case 'context':
       case 'debug':
       case 'image':
       case 'published': {

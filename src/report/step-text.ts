@@ -57,6 +57,10 @@ export function imageText({ layers, newLayers }: Extract<BuildEvent, { type: 'im
   return `the image has ${count(layers, 'layer')}, ${newLayers} of them new`;
 }
 
+export function contextText({ label, commit }: Extract<BuildEvent, { type: 'context' }>): string {
+  return `context: ${label}${commit === undefined ? '' : ` at commit ${commit}`}`;
+}
+
 export function placeText(at: SourceRange | undefined): string {
   return at === undefined ? '' : ` (${withoutControls(at.file)}:${at.startLine})`;
 }

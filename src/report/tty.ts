@@ -101,6 +101,7 @@ export function ttyReporter(options: ReportOptions, world: ReportWorld): Reporte
         return;
       case 'warning':
       case 'waiting':
+      case 'context':
       case 'debug':
       case 'image':
       case 'published': {

@@ -44,7 +44,13 @@ const CONTEXT_HINT = 'write --build-context NAME=FOLDER, NAME=docker-image://REF
 
 test('with nothing but --no-push, everything has its default', () => {
   expect(parse(['--no-push'])).toEqual({
-    source: { contextFolder: cwd, contextLabel: '.', dockerfilePath: join(cwd, 'Dockerfile'), dockerfileLabel: 'Dockerfile' },
+    source: {
+      kind: 'folder',
+      contextFolder: cwd,
+      contextLabel: '.',
+      dockerfilePath: join(cwd, 'Dockerfile'),
+      dockerfileLabel: 'Dockerfile',
+    },
     image: { target: null, buildArgs: new Map(), contexts: new Map(), labels: new Map(), platforms: [] },
     output: { destinations: [], push: 'never', tarPath: null, ociLayoutPath: null },
     resultFiles: { digestFile: null, imageNameWithDigestFile: null, imageNameTagWithDigestFile: null },
@@ -72,6 +78,32 @@ describe('each flag does what it says', () => {
       'source',
       () => ({ contextFolder: join(cwd, 'ctx/sub'), contextLabel: 'ctx/sub', dockerfilePath: join(cwd, 'ctx/sub/prod') }),
     ],
+    [
+      ['-c', 'git://h/a/b#refs/heads/x', '--git', 'branch=x', '--context-sub-path=s', '-f', '/Dockerfile'],
+      'source',
+      () => ({
+        kind: 'git',
+        repository: { remote: 'https://h/a/b', at: { kind: 'ref', name: 'refs/heads/x' }, subdir: 's', gitDir: 'drop', submodules: 'skip' },
+        certificates: 'verify',
+        login: null,
+        dockerfile: { kind: 'in-context', path: 'Dockerfile' },
+      }),
+    ],
+    [
+      ['-c', 'git@h:a/b.git#v1:sub', '-f', 'x/../Other'],
+      'source',
+      () => ({
+        kind: 'git',
+        repository: { remote: 'git@h:a/b.git', at: { kind: 'ref', name: 'v1' }, subdir: 'sub', submodules: 'fetch' },
+        dockerfile: { kind: 'in-context', path: 'Other' },
+      }),
+    ],
+    [
+      ['-c', 'tar://token', '--context-sub-path', './a/'],
+      'source',
+      () => ({ kind: 'archive', from: { kind: 'file', path: join(cwd, 'token') }, label: 'the archive token', subPath: 'a' }),
+    ],
+    [['-c', 'tar://stdin'], 'source', () => ({ kind: 'archive', from: { kind: 'stdin' }, subPath: '' })],
     [['--target', 'build'], 'image', () => ({ target: 'build' })],
     [['--target='], 'image', () => ({ target: null })],
     [
@@ -171,6 +203,42 @@ test('KANIKO_NO_PUSH and KANIKO_REGISTRY_MIRROR count as their flags, and a flag
   expect(faults(fine, { KANIKO_REGISTRY_MAP: 'a=b' })).toEqual([
     'NOT_SUPPORTED not supported yet: the variable KANIKO_REGISTRY_MAP | unset KANIKO_REGISTRY_MAP',
   ]);
+});
+
+test('a git context takes a mounted Dockerfile by its absolute path, and its login from the environment', () => {
+  const { source } = parse(['-c', 'https://h/b.git', '--no-push', '-f', join(cwd, 'Other')], { GIT_USERNAME: 'me', GIT_PASSWORD: 'pw' });
+  expect(source).toMatchObject({
+    login: { username: 'me', password: 'pw' },
+    dockerfile: { kind: 'file', path: join(cwd, 'Other'), label: 'Other' },
+  });
+  expect(parse(['-c', 'ssh://h/b', '--no-push'], { GIT_TOKEN: 't', GIT_PASSWORD: 'pw' }).source).toMatchObject({
+    login: { username: 't', password: '' },
+  });
+});
+
+describe('a git context with faults is refused without its credentials', () => {
+  const cases: readonly (readonly [argv: readonly string[], fault: string, env: Env])[] = [
+    [['-c', 'git://u:pw@h/b#a#b#c'], 'USAGE --context: the context has more than two "#"', {}],
+    [['-c', 'git://u:pw@h/b#..'], 'USAGE --context: ".." cannot be the name of a branch or a tag', {}],
+    [['-c', 'git://-h/b'], 'USAGE --context: a git URL is malformed', {}],
+    [['-c', 'git://u:pw@h/b?x=1'], 'USAGE --context: the query of a git URL has the unknown key "x"', {}],
+    [['-c', 'https://u:pw@h/b.zip'], 'NOT_SUPPORTED not supported yet: --context https:// | the URL of a git repository ends in .git', {}],
+    [['-c', 'git://h/b', '--git=branch=--upload-pack=x'], 'USAGE --context: "--upload-pack=x" cannot be the name of a branch or a tag', {}],
+    [['-c', 'git://h/b', '--git=depth=no'], 'USAGE --context: --git depth is a number, not "no"', {}],
+    [['-c', 'git://h/b', '--git=single-branch=2'], 'USAGE --context: --git single-branch is true or false, not "2"', {}],
+    [
+      ['-c', 'git://h/b', '--git=depth=5', '--build-arg=BUILDKIT_CONTEXT_KEEP_GIT_DIR=1'],
+      'NOT_SUPPORTED --context: not supported yet: --git depth=5 for a .git that is kept',
+      {},
+    ],
+    [['-c', 'git://h/b'], 'USAGE --context: the variable GIT_PULL_METHOD is http or https, not "ssh"', { GIT_PULL_METHOD: 'ssh' }],
+    [['-c', 'git://h/b'], 'USAGE --context: GIT_TOKEN, GIT_USERNAME or GIT_PASSWORD holds a line break', { GIT_TOKEN: 'pw\n' }],
+  ];
+  test.each(cases)('%j', (argv, fault, env) => {
+    const found = faults([...argv, '--no-push'], env);
+    expect(found).toEqual([expect.stringContaining(fault)]);
+    expect(found.join()).not.toContain('pw');
+  });
 });
 
 test.each([[['--help']], [['-h', '--nonsense']], [['--destination', 'x', '--help']]])('%j asks for help', (argv) => {
@@ -367,7 +435,7 @@ describe('a Dockerfile or context that cannot be used is named with its whole pa
 
   test('when it becomes unreadable after the command line was read', () => {
     const dockerfilePath = join(cwd, 'loop');
-    const source = { contextFolder: cwd, contextLabel: '.', dockerfilePath, dockerfileLabel: 'loop' };
+    const source = { kind: 'folder', contextFolder: cwd, contextLabel: '.', dockerfilePath, dockerfileLabel: 'loop' } as const;
     expect(() => readDockerfile(source)).toThrow(expect.objectContaining({ code: 'CONTEXT_READ', hint: LOOK(dockerfilePath) }));
   });
 
@@ -383,7 +451,7 @@ describe('a Dockerfile or context that cannot be used is named with its whole pa
 test('a Dockerfile beside the context is found when the context has none', () => {
   rmSync(join(cwd, 'ctx', 'Dockerfile'));
   try {
-    expect(parse(['-c', 'ctx', '--no-push']).source.dockerfilePath).toBe(join(cwd, 'Dockerfile'));
+    expect(parse(['-c', 'ctx', '--no-push']).source).toMatchObject({ dockerfilePath: join(cwd, 'Dockerfile') });
   } finally {
     writeFileSync(join(cwd, 'ctx', 'Dockerfile'), '');
   }
