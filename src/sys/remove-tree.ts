@@ -1,5 +1,5 @@
 /** Removes a folder and all below it, in turns, so that a large one does not hold up the rest of the process. Names are bytes. */
-import { chmodSync, readdirSync, renameSync, rmdirSync, unlinkSync } from 'node:fs';
+import { chmodSync, lstatSync, readdirSync, renameSync, rmdirSync, unlinkSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { type ByteString, bytesOf, forFs } from '../bytes/byte-path.ts';
 
@@ -14,9 +14,12 @@ interface Progress {
   readonly lifted: ByteString[];
 }
 
-/** `path`: text; a folder or a file; need not exist. */
-export async function removeTree(path: string): Promise<void> {
-  const progress: Progress = { removed: 0, top: bytesOf(path), lifted: [] };
+/** `path`: text, or bytes; a folder or a file; need not exist. A symlink is removed itself. */
+export async function removeTree(path: string | Buffer): Promise<void> {
+  const progress: Progress = { removed: 0, top: typeof path === 'string' ? bytesOf(path) : path.toString('latin1'), lifted: [] };
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  // Listing a symlink would list what it leads to.
+  if (stats !== undefined && !stats.isDirectory()) return unlinkSync(path);
   const below = entriesOf(progress.top);
   if (below === 'file') return unlinkSync(path);
   if (below === undefined) return;

@@ -35,3 +35,7 @@ export function bundle(folder: string, source: URL, name: string): string {
 export function bundleInit(folder: string): string {
   return bundle(folder, new URL('../../src/backend/namespaces/init.ts', import.meta.url), 'init.cjs');
 }
+
+export function bundleRun(folder: string): string {
+  return bundle(folder, new URL('../../src/backend/command/run.ts', import.meta.url), 'run.cjs');
+}

@@ -4,15 +4,23 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, st
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, type RunnerTestSuite, test } from 'vitest';
 import type { Backend, LayerMaterial, Rootfs } from '../../src/backend/backend.ts';
 import { TsbuildError } from '../../src/errors.ts';
 import { stackTree } from '../../src/layer/stack-tree.ts';
 import { changesOf, folderLayer, lines, makeBusyboxRoot, processesWith, run, shell, takeChanges } from './backend-fixture.ts';
 
+/** What a backend cannot do, by the titles of its tests, each with the reason. Such a test is skipped by that reason. */
+export type Lacks = Readonly<Record<string, string>>;
+
 /** `make` gets a folder that is removed at the end. */
-export function backendContract(name: string, make: (workFolder: string) => Promise<Backend>): void {
+export function backendContract(name: string, make: (workFolder: string) => Promise<Backend>, lacks: Lacks = {}): void {
   describe(`backend ${name}`, () => {
+    test.skipIf(Object.keys(lacks).length === 0)('is excused from no test that does not exist', ({ task }) => {
+      const titles = new Set(titlesIn(task.suite));
+      expect(Object.keys(lacks).filter((title) => !titles.has(title))).toEqual([]);
+    });
+
     const never = new AbortController().signal;
     let home: string;
     let base: LayerMaterial;
@@ -50,8 +58,10 @@ export function backendContract(name: string, make: (workFolder: string) => Prom
       backend = await make(join(home, 'work'));
     });
     afterAll(() => rmSync(home, { recursive: true, force: true }));
-    beforeEach(async () => {
+    beforeEach(async ({ task, skip }) => {
       rootfs = await backend.open([base], never);
+      const reason = lacks[task.name];
+      if (reason !== undefined) skip(reason);
     });
     afterEach(async () => rootfs[Symbol.asyncDispose]());
 
@@ -497,7 +507,7 @@ export function backendContract(name: string, make: (workFolder: string) => Prom
         ] as const;
         expect((await shell(rootfs, 'cat /cache/deep/secret', { mounts })).output).toBe('s');
         expect(lines((await takeChanges(rootfs)).entries)).toEqual([]);
-        expect(statSync(join(hostPath, 'deep/secret')).size).toBe(0);
+        expect(statSync(join(hostPath, 'deep/secret'), { throwIfNoEntry: false })?.size ?? 0).toBe(0);
       });
 
       test('follow symlinks of the image inside the image only', async () => {
@@ -563,6 +573,10 @@ export function backendContract(name: string, make: (workFolder: string) => Prom
       }
     });
   });
+}
+
+function titlesIn(suite: RunnerTestSuite | undefined): string[] {
+  return (suite?.tasks ?? []).flatMap((task) => (task.type === 'suite' ? titlesIn(task) : [task.name]));
 }
 
 /** Asks until there is an answer; the test's time limit ends it. */

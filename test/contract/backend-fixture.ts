@@ -14,7 +14,7 @@ import { findProgram } from '../helpers/tools.ts';
 export const BUSYBOX = findProgram('busybox');
 
 const APPLETS =
-  'cat chgrp chmod chown chroot cp dd env find grep head hostname id ln ls mkdir mkfifo mknod mount mv ps pwd readlink rm rmdir sh sleep sort stat tail tee touch tr true umount wc yes';
+  'cat chgrp chmod chown chroot cp dd env find grep head hostname id ln ls mkdir mkfifo mknod mount mv ps pwd readlink rm rmdir setsid sh sleep sort stat tail tee touch tr true umount wc yes';
 
 /** Makes a small distribution in `folder`, which must not exist: /bin of busybox, /etc, /tmp, and users in /etc/passwd. */
 export function makeBusyboxRoot(folder: string): void {
@@ -50,16 +50,17 @@ export function folderLayer(folder: string, implied: readonly string[] = []): La
   return { diffId: digestOf(folder), index, folder: async () => folder, replay: (to, signal) => replayIndex(index, to, signal) };
 }
 
-/** The index that a layer sealed from these entries would have; its files are nowhere, so a rootfs must use its own. */
+/** The layer that these entries would be sealed as, unpacked nowhere: a rootfs of unpacked layers must use its own folder. Its files are those of the entries. */
 export function sealedLayer(entries: readonly LayerEntry[]): LayerMaterial {
   const puts = new Map<string, TreeEntry>();
   for (const entry of entries) if (entry.kind === 'put') puts.set(entry.path, treeEntry(entry, puts));
   const paths = (kind: LayerEntry['kind']): Set<string> => new Set(entries.filter((e) => e.kind === kind).map((e) => e.path));
+  const index: LayerIndex = { puts, removes: paths('remove'), opaques: paths('opaque'), implied: new Set() };
   return {
     diffId: digestOf(lines(entries).join('\n')),
-    index: { puts, removes: paths('remove'), opaques: paths('opaque'), implied: new Set() },
+    index,
     folder: () => Promise.reject(new Error('a sealed layer was unpacked although the rootfs holds it')),
-    replay: () => Promise.reject(new Error('a sealed layer was laid although the rootfs holds it')),
+    replay: (to, signal) => replayIndex(index, to, signal),
   };
 }
 

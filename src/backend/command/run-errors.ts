@@ -18,6 +18,9 @@ function hintFor(what: string, code: string | null): string | undefined {
   if (what.startsWith('make the working directory')) {
     return 'WORKDIR must name a folder or a place where one can be made: not below /proc or /sys, nor a file or a dangling symlink';
   }
+  if (what.startsWith('make a network') && code === 'EPERM') {
+    return 'RUN --network=none needs CAP_SYS_ADMIN or user namespaces: build where "tsbuild doctor" says that namespaces work, or leave the flag out';
+  }
   if (code === NO_MOUNT_POINT) return 'let the symlink in the image lead to a folder that exists there, or remove it';
   if (code === 'EMFILE' || code === 'ENFILE') return 'allow more open files: ulimit -n';
   if (code === 'ENOSPC') return 'the disk of the cache folder is full, or user.max_mnt_namespaces and the like are used up';

@@ -59,11 +59,11 @@ function createRootfs({ folder, placer, start, dispose }: FolderRootfsParts): St
     },
 
     async run(spec, signal) {
-      needs('ready');
       signal.throwIfAborted();
       if ([...spec.argv, ...spec.env].some((text) => text.includes('\0'))) {
         throw new TsbuildError('RUN_FAILED', 'a command and its environment cannot hold NUL bytes');
       }
+      needs('ready');
       await folder.mark(signal);
       const { argv, env, cwd, user, network, hostname } = spec;
       const placed = await placer.place(spec.mounts, { folder, hostname, user, signal });

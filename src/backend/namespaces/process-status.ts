@@ -1,8 +1,8 @@
 /** What the kernel says about this process and its limits. proc_pid_status(5), user_namespaces(7). */
 import { readFileSync } from 'node:fs';
+import { CAP_SYS_ADMIN, hasCapability } from '../command/capabilities.ts';
 import type { OverlayStyle } from './init-spec.ts';
 
-const CAP_SYS_ADMIN = 21n;
 /** What the initial user namespace shows as its map: all ids as themselves. */
 const ALL_IDS = /^\s*0\s+0\s+4294967295\s*$/;
 
@@ -12,7 +12,7 @@ export function overlayStyle(): OverlayStyle {
 }
 
 export function hasSysAdmin(): boolean {
-  return (BigInt(`0x${statusField('CapEff') ?? '0'}`) & (1n << CAP_SYS_ADMIN)) !== 0n;
+  return hasCapability(CAP_SYS_ADMIN);
 }
 
 export function hasSeccompFilter(): boolean {
