@@ -1,6 +1,6 @@
 /**
- * Base images for tests, made without tsbuild: a Debian 12 by mmdebstrap and a busybox by GNU tar. The tars are kept between
- * runs in the user's cache folder (or TSBUILD_TEST_CACHE); making one twice at once is wasteful, never wrong.
+ * Base images for tests, made without tsbuild: Debian 12 and 13 by mmdebstrap, a busybox by GNU tar. The tars are kept between runs in
+ * the user's cache folder (or TSBUILD_TEST_CACHE); making one twice at once is wasteful, never wrong.
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -22,13 +22,14 @@ import { gzipSync } from 'node:zlib';
 import { BASE_HISTORY } from './oci-reader.ts';
 import { findProgram, missing } from './tools.ts';
 
-export type BaseName = 'debian' | 'busybox';
+export type BaseName = 'debian' | 'debian-13' | 'busybox';
 
 /** Changes with anything below that changes a tar. */
 const VERSION = 2;
 const PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-function cacheFolder(): string {
+/** Kept between runs. */
+export function cacheFolder(): string {
   const folder = process.env['TSBUILD_TEST_CACHE'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'tsbuild-tests');
   mkdirSync(folder, { recursive: true });
   return folder;
@@ -41,7 +42,7 @@ function cachedFile(name: BaseName): string {
 /** Why a base cannot be had here, or undefined. */
 export function baseMissing(name: BaseName): string | undefined {
   if (existsSync(cachedFile(name))) return undefined;
-  if (name === 'debian') return missing(['root', 'mmdebstrap']);
+  if (name !== 'busybox') return missing(['root', 'mmdebstrap']);
   const busybox = findProgram('busybox');
   if (busybox === undefined) return 'needs busybox-static';
   return isStatic(busybox) ? undefined : 'needs busybox-static (the busybox here needs a libc)';
@@ -63,8 +64,8 @@ export function baseTar(name: BaseName): string {
   const scratch = mkdtempSync(join(cacheFolder(), '.making-'));
   try {
     const made = join(scratch, 'base.tar');
-    if (name === 'debian') makeDebian(made);
-    else makeBusybox(scratch, made);
+    if (name === 'busybox') makeBusybox(scratch, made);
+    else makeDebian(name === 'debian' ? 'bookworm' : 'trixie', made);
     renameSync(made, file);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
@@ -72,9 +73,9 @@ export function baseTar(name: BaseName): string {
   return file;
 }
 
-function makeDebian(tar: string): void {
+function makeDebian(suite: 'bookworm' | 'trixie', tar: string): void {
   const env = { ...process.env, SOURCE_DATE_EPOCH: '1700000000', TMPDIR: tmpdir() };
-  execFileSync('mmdebstrap', ['--quiet', '--variant=minbase', '--format=tar', 'bookworm', tar], {
+  execFileSync('mmdebstrap', ['--quiet', '--variant=minbase', '--format=tar', suite, tar], {
     env,
     stdio: ['ignore', 'ignore', 'inherit'],
   });
@@ -170,7 +171,14 @@ export async function pushImage(image: PushedImage): Promise<void> {
   if (response.status !== 201) throw new Error(`PUT ${url}: ${response.status} ${await response.text()}`);
 }
 
+const HUB_NAMES = {
+  debian: ['library/debian', '12'],
+  'debian-13': ['library/debian', '13'],
+  busybox: ['library/busybox', 'latest'],
+} as const;
+
 /** Pushes a base as Docker Hub would name it: `busybox` (library/busybox:latest), `debian:12` (library/debian:12). */
 export async function pushBase(host: string, name: BaseName): Promise<void> {
-  await pushImage({ host, repository: `library/${name}`, tag: name === 'debian' ? '12' : 'latest', tars: [readFileSync(baseTar(name))] });
+  const [repository, tag] = HUB_NAMES[name];
+  await pushImage({ host, repository, tag, tars: [readFileSync(baseTar(name))] });
 }
