@@ -8,6 +8,7 @@ const { ENODATA, ENOTSUP, ERANGE } = constants.errno;
 const llistxattr = libcFunction('long llistxattr(const char *path, void *list, size_t size)');
 const lgetxattr = libcFunction('long lgetxattr(const char *path, const char *name, void *value, size_t size)');
 const lsetxattr = libcFunction('int lsetxattr(const char *path, const char *name, const void *value, size_t size, int flags)');
+const lremovexattr = libcFunction('int lremovexattr(const char *path, const char *name)');
 const fsetxattr = libcFunction('int fsetxattr(int fd, const char *name, const void *value, size_t size, int flags)');
 
 /** Grows on demand; Linux allows 64 KiB for the list and for each value (XATTR_SIZE_MAX). */
@@ -40,7 +41,12 @@ export function setXattr(path: string | Buffer, name: ByteString, value: Uint8Ar
   checked(lsetxattr(cString(path), cString(Buffer.from(name, 'latin1')), value, value.length, 0), 'lsetxattr', path);
 }
 
-/** The same for an open file. */
+/** Throws ENODATA where there is no such attribute, EPERM and the like. */
+export function removeXattr(path: string | Buffer, name: ByteString): void {
+  checked(lremovexattr(cString(path), cString(Buffer.from(name, 'latin1'))), 'lremovexattr', path);
+}
+
+/** As setXattr, for an open file. */
 export function setXattrOf(fd: number, name: ByteString, value: Uint8Array): void {
   checked(fsetxattr(fd, cString(Buffer.from(name, 'latin1')), value, value.length, 0), 'fsetxattr');
 }
