@@ -7,7 +7,14 @@ import { checked } from './libc.ts';
 import { syscallAttributes, syscallNumbers, syscallRule } from './syscalls.ts';
 
 /** LANDLOCK_ACCESS_FS_ */
-export const ACCESS = { writeFile: 1n << 1n, readFile: 1n << 2n, refer: 1n << 13n, truncate: 1n << 14n } as const;
+export const ACCESS = {
+  writeFile: 1n << 1n,
+  readFile: 1n << 2n,
+  /** REMOVE_DIR, REMOVE_FILE and MAKE_ of each kind: entries of a folder, which a rename removes and makes, too. */
+  changeEntries: 0x1ff0n,
+  refer: 1n << 13n,
+  truncate: 1n << 14n,
+} as const;
 
 /** LANDLOCK_SCOPE_: signals and abstract sockets stay among the restricted processes. */
 const SCOPES = (1n << 0n) | (1n << 1n);

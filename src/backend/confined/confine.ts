@@ -15,7 +15,8 @@ import { ENTRY_CALLS } from './entry-calls.ts';
 export const LANDLOCK_VERSION_NEEDED = 3;
 
 const FILE = ACCESS.readFile | ACCESS.writeFile | ACCESS.truncate;
-const FOLDER = FILE | ACCESS.refer;
+/** With the entries: a program of somebody else in the place of one of tsbuild's own would run without any of these limits. */
+const FOLDER = FILE | ACCESS.refer | ACCESS.changeEntries;
 
 /** `listening`: told the descriptor where the filter's questions come; returns once they are answered. Throws system errors. */
 export function confine({ allowed, version }: Confinement, listening: (fd: number) => void): void {

@@ -11,6 +11,8 @@ export interface Confinement {
   readonly allowed: readonly AllowedPath[];
   /** Folders in which only the entries of `allowed` are. */
   readonly split: readonly string[];
+  /** What is closed or split: whoever helps a command leaves these where they are. */
+  readonly pinned: readonly string[];
   /** Of this kernel's Landlock. */
   readonly version: number;
 }
@@ -43,7 +45,7 @@ export function confinementFor(closed: readonly string[], open: readonly Allowed
   };
   if (above.has('/')) visit('/');
   else if (!shut.has('/')) allowed.push({ path: '/', type: 'folder' });
-  return { allowed, split, version };
+  return { allowed, split, pinned: [...shut, ...above], version };
 }
 
 function real(path: string): BytePath[] {

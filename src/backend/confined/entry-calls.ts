@@ -1,6 +1,13 @@
-/** The system calls that make files and folders, by the kernel's numbers. openat2(2) is left out: its flags lie in memory. */
+/**
+ * The system calls that make, rename and remove files, folders and symlinks: their numbers, and what their arguments are. Left out
+ * are openat2(2), whose flags lie in memory, and what is hardly made at the top of a file system: hard links, devices, fifos, sockets.
+ */
 import { constants } from 'node:fs';
-import type { AskedCall } from '../supervised/asking-filter.ts';
+import type { Notification } from '../../sys/seccomp-listener.ts';
+import { type AskedCall, askedName } from '../supervised/asking-filter.ts';
+import { AT_FDCWD } from '../supervised/caller.ts';
+
+const AT_REMOVEDIR = 0x200;
 
 export const ENTRY_CALLS = {
   creat: { numbers: [85, 8, null, 8] },
@@ -8,6 +15,64 @@ export const ENTRY_CALLS = {
   mkdirat: { numbers: [258, 296, 34, 323] },
   open: { numbers: [2, 5, null, 5], when: { argument: 1, anyBit: constants.O_CREAT } },
   openat: { numbers: [257, 295, 56, 322], when: { argument: 2, anyBit: constants.O_CREAT } },
+  rename: { numbers: [82, 38, null, 38] },
+  renameat: { numbers: [264, 302, 38, 329] },
+  renameat2: { numbers: [316, 353, 276, 382] },
+  rmdir: { numbers: [84, 40, null, 40] },
+  symlink: { numbers: [88, 83, null, 83] },
+  symlinkat: { numbers: [266, 304, 36, 331] },
+  unlink: { numbers: [87, 10, null, 10] },
+  unlinkat: { numbers: [263, 301, 35, 328] },
 } as const satisfies Readonly<Record<string, AskedCall>>;
 
-export type EntryCall = keyof typeof ENTRY_CALLS;
+/** A path argument: where its bytes are, and the folder that it starts from. */
+export interface PathArgument {
+  /** AT_FDCWD or a descriptor of the caller. */
+  readonly folder: number;
+  readonly at: bigint;
+}
+
+export type EntryCall =
+  | { readonly kind: 'dir'; readonly path: PathArgument; readonly mode: number }
+  | { readonly kind: 'file'; readonly path: PathArgument; readonly mode: number; readonly flags: number }
+  | { readonly kind: 'symlink'; readonly path: PathArgument; readonly targetAt: bigint }
+  | { readonly kind: 'remove'; readonly path: PathArgument; readonly what: 'dir' | 'other' }
+  | { readonly kind: 'rename'; readonly from: PathArgument; readonly path: PathArgument; readonly flags: number };
+
+/** undefined: none of them. */
+export function entryCall(question: Notification): EntryCall | undefined {
+  const at = (position: number): bigint => question.arguments[position] ?? 0n;
+  const number = (position: number): number => Number(BigInt.asIntN(32, at(position)));
+  const path = (position: number): PathArgument => ({ folder: AT_FDCWD, at: at(position) });
+  const pathIn = (folder: number, position: number): PathArgument => ({ folder: number(folder), at: at(position) });
+  switch (askedName(ENTRY_CALLS, process.arch, question)) {
+    case undefined:
+      return undefined;
+    case 'creat':
+      return { kind: 'file', path: path(0), mode: number(1), flags: constants.O_CREAT | constants.O_WRONLY | constants.O_TRUNC };
+    case 'mkdir':
+      return { kind: 'dir', path: path(0), mode: number(1) };
+    case 'mkdirat':
+      return { kind: 'dir', path: pathIn(0, 1), mode: number(2) };
+    case 'open':
+      return { kind: 'file', path: path(0), mode: number(2), flags: number(1) };
+    case 'openat':
+      return { kind: 'file', path: pathIn(0, 1), mode: number(3), flags: number(2) };
+    case 'rename':
+      return { kind: 'rename', from: path(0), path: path(1), flags: 0 };
+    case 'renameat':
+      return { kind: 'rename', from: pathIn(0, 1), path: pathIn(2, 3), flags: 0 };
+    case 'renameat2':
+      return { kind: 'rename', from: pathIn(0, 1), path: pathIn(2, 3), flags: number(4) };
+    case 'rmdir':
+      return { kind: 'remove', path: path(0), what: 'dir' };
+    case 'unlink':
+      return { kind: 'remove', path: path(0), what: 'other' };
+    case 'unlinkat':
+      return { kind: 'remove', path: pathIn(0, 1), what: (number(2) & AT_REMOVEDIR) === 0 ? 'other' : 'dir' };
+    case 'symlink':
+      return { kind: 'symlink', path: path(1), targetAt: at(0) };
+    case 'symlinkat':
+      return { kind: 'symlink', path: pathIn(1, 2), targetAt: at(0) };
+  }
+}

@@ -5,37 +5,46 @@ import { makeFolder } from '../../sys/make-folder.ts';
 import { removeTree } from '../../sys/remove-tree.ts';
 import type { AllowedPath } from './confinement.ts';
 
-/** More than commands make at the top of a file system; what they make beyond that they cannot open again. */
-const STOCK = { dir: 64, file: 192 } as const;
+/** More than commands make at the top of a file system. What they make beyond that they cannot open again. */
+const STOCK = { dir: 96, file: 256 } as const;
+
+type Kind = keyof typeof STOCK;
 
 export interface EntryStock {
-  /** What is allowed beside the files of the rootfs. */
-  readonly allowed: readonly AllowedPath[];
+  /** Makes up for what was taken. What is allowed then, beside the files of the rootfs. */
+  fill(): readonly AllowedPath[];
   /** `move` takes the entry away; where it throws, the entry is used up all the same. */
-  place(kind: 'dir' | 'open' | 'exclusive', move: (from: string) => void): 'placed' | 'used up';
+  take(kind: Kind, move: (from: string) => void): void;
 }
 
 /** `folder`: absolute, closed to commands, on the file system of `/`. What an earlier stock left there is removed. */
-export async function makeEntryStock(folder: string): Promise<EntryStock> {
+export async function openEntryStock(folder: string): Promise<EntryStock> {
   await removeTree(folder);
   makeFolder(folder);
-  const dirs = Array.from({ length: STOCK.dir }, (_, i) => join(folder, `d${i}`));
-  const files = Array.from({ length: STOCK.file }, (_, i) => join(folder, `f${i}`));
-  for (const path of dirs) mkdirSync(path, 0o700);
-  for (const path of files) closeSync(openSync(path, 'wx', 0o600));
-  const left = { dir: [...dirs], file: [...files] };
+  const left: Record<Kind, string[]> = { dir: [], file: [] };
+  let made = 0;
+  const make = (kind: Kind): string => {
+    const path = join(folder, `${(made += 1)}`);
+    if (kind === 'dir') mkdirSync(path, 0o700);
+    else closeSync(openSync(path, 'wx', 0o600));
+    return path;
+  };
   return {
-    allowed: [...dirs.map((path) => ({ path, type: 'folder' as const })), ...files.map((path) => ({ path, type: 'file' as const }))],
-    place(kind, move) {
-      const from = left[kind === 'dir' ? 'dir' : 'file'].pop();
-      if (from === undefined) return 'used up';
+    fill() {
+      for (const kind of ['dir', 'file'] as const) while (left[kind].length < STOCK[kind]) left[kind].push(make(kind));
+      return [
+        ...left.dir.map((path) => ({ path, type: 'folder' as const })),
+        ...left.file.map((path) => ({ path, type: 'file' as const })),
+      ];
+    },
+    take(kind, move) {
+      const from = left[kind].pop() ?? make(kind);
       try {
         move(from);
       } catch (error) {
         rmSync(from, { recursive: true, force: true });
         throw error;
       }
-      return 'placed';
     },
   };
 }

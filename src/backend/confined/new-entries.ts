@@ -1,91 +1,85 @@
 /**
  * Lets a confined command use what it makes in a split folder. Landlock allows inodes, so a stock of empty files and folders is
- * allowed before the command begins, and each new entry is one of the stock, moved there. That only helps: whatever is answered
- * here, Landlock holds; and where no help is possible the kernel makes the entry, which the command then cannot open again.
+ * allowed before the command begins, and each new entry is one of the stock, moved there. Symlinks are made, and entries renamed
+ * and removed, for the command. What is closed stays closed, because Landlock holds without this.
  *
- * The caller is hostile. Its path is read once and only looked at; what is made is made in a split folder, by its descriptor, under
- * one name.
+ * The caller is hostile. Its paths are read once and only looked at; what is made is an entry of a split folder, made by that
+ * folder's descriptor.
  */
-import { chmodSync, chownSync, closeSync, constants, lstatSync, openSync, readlinkSync, renameSync, statSync, utimesSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  lchownSync,
+  lstatSync,
+  openSync,
+  renameSync,
+  rmdirSync,
+  symlinkSync,
+  unlinkSync,
+  utimesSync,
+} from 'node:fs';
 import { constants as os } from 'node:os';
-import { type ByteString, baseName, forFs } from '../../bytes/byte-path.ts';
-import type { Listener, Notification } from '../../sys/seccomp-listener.ts';
-import { askedName } from '../supervised/asking-filter.ts';
-import { AT_FDCWD, type Caller, callerOf, readPath } from '../supervised/caller.ts';
+import { type ByteString, forFs } from '../../bytes/byte-path.ts';
+import type { Answer, Listener, Notification } from '../../sys/seccomp-listener.ts';
+import { type Caller, callerOf, readPath } from '../supervised/caller.ts';
 import { type Supervisor, supervise } from '../supervised/supervise.ts';
-import { ENTRY_CALLS } from './entry-calls.ts';
+import type { Confinement } from './confinement.ts';
+import { type EntryCall, entryCall } from './entry-calls.ts';
 import type { EntryStock } from './entry-stock.ts';
+import { openSplitFolders, type SplitFolders } from './split-folders.ts';
 
 const O_CLOEXEC = 0o2000000;
-const O_PATH = 0o10000000;
-
-interface SplitFolder {
-  readonly fd: number;
-  readonly dev: bigint;
-  readonly ino: bigint;
-}
 
 export interface NewEntriesPlace {
-  /** Confinement.split. */
-  readonly split: readonly string[];
+  readonly confinement: Confinement;
   readonly stock: EntryStock;
 }
 
 /** `process`: see supervise. Throws system errors. */
 export function helpWithNewEntries(
   process: { readonly pid: number; readonly fd: number },
-  { split, stock }: NewEntriesPlace,
+  { confinement, stock }: NewEntriesPlace,
   failed: (error: unknown) => void,
 ): Supervisor {
-  const folders: SplitFolder[] = [];
-  const close = (): void => {
-    for (const { fd } of folders.splice(0)) closeSync(fd);
-  };
+  const folders = openSplitFolders(confinement);
   try {
-    for (const path of split) folders.push(openFolder(path));
     const supervisor = supervise(process, (question, listener) => answer(question, listener, { folders, stock }), failed);
     return {
       stop() {
         supervisor.stop();
-        close();
+        folders[Symbol.dispose]();
       },
     };
   } catch (error) {
-    close();
+    folders[Symbol.dispose]();
     throw error;
   }
 }
 
-function openFolder(path: string): SplitFolder {
-  const fd = openSync(forFs(path), O_PATH | constants.O_DIRECTORY | O_CLOEXEC);
-  const { dev, ino } = statSync(`/proc/self/fd/${fd}`, { bigint: true });
-  return { fd, dev, ino };
+interface Place {
+  readonly folders: SplitFolders;
+  readonly stock: EntryStock;
 }
 
-interface Place {
-  readonly folders: readonly SplitFolder[];
-  readonly stock: EntryStock;
+/** A new file that is open already. */
+interface Opened {
+  readonly fd: number;
+  readonly flags: number;
 }
 
 /** Whatever goes wrong, the kernel is left to say it. */
 function answer(question: Notification, listener: Listener, place: Place): void {
-  const entry = attempt(() => wantedEntry(question, listener, place));
-  const made = entry === undefined ? undefined : attempt(() => place.stock.place(entry.kind, (from) => moveTo(entry, from)));
-  if (entry === undefined || made !== 'placed' || entry.kind === 'open') listener.answer(question, 'continue');
-  else if (entry.kind === 'dir') listener.answer(question, 0);
-  else answerOpened(question, listener, entry);
-}
-
-function answerOpened(question: Notification, listener: Listener, { path, flags }: NewEntry): void {
-  const fd = attempt(() => openSync(path, (flags & ~(constants.O_CREAT | constants.O_EXCL)) | constants.O_NOFOLLOW));
-  if (fd === undefined) {
-    listener.answer(question, -os.errno.EACCES);
+  const help = attempt(() => helpWith(question, listener, place)) ?? 'continue';
+  if (typeof help !== 'object') {
+    listener.answer(question, help);
     return;
   }
   try {
-    listener.answerWithDescriptor(question, fd, (flags & O_CLOEXEC) === 0 ? 'keep-on-exec' : 'close-on-exec');
+    listener.answerWithDescriptor(question, help.fd, (help.flags & O_CLOEXEC) === 0 ? 'keep-on-exec' : 'close-on-exec');
   } finally {
-    closeSync(fd);
+    closeSync(help.fd);
   }
 }
 
@@ -98,80 +92,93 @@ function attempt<T>(work: () => T): T | undefined {
   }
 }
 
-interface NewEntry {
-  /** `exclusive`: the file must be new, so the kernel would refuse the one from the stock: the caller gets it opened. */
-  readonly kind: 'dir' | 'open' | 'exclusive';
-  readonly path: string | Buffer;
-  readonly mode: number;
-  readonly flags: number;
-  readonly caller: Caller;
-}
-
-/** undefined: nothing that is made in a split folder, or not by root, or it is there already. */
-function wantedEntry(question: Notification, listener: Listener, { folders }: Place): NewEntry | undefined {
-  const call = callOf(question);
-  if (call === undefined) return undefined;
+/** 'continue' for what is not in a split folder, or not made by root, or there already. */
+function helpWith(question: Notification, listener: Listener, { folders, stock }: Place): Answer | Opened {
+  const call = entryCall(question);
+  if (call === undefined) return 'continue';
   const { pid } = question;
-  const path = readCallerPath(pid, call.pathAt).replace(/\/+$/, '');
-  const name = baseName(path);
-  if (name === '' || name === '.' || name === '..') return undefined;
-  // In a chroot of its own the caller's paths mean something else.
-  if (readlinkSync(`/proc/${pid}/root`) !== '/') return undefined;
-  const above = path.slice(0, path.length - name.length);
-  const from = call.folder === AT_FDCWD ? 'cwd' : `fd/${call.folder}`;
-  const parent = statSync(forFs(path.startsWith('/') ? above : `/proc/${pid}/${from}/${above}`), { bigint: true });
-  const folder = folders.find(({ dev, ino }) => dev === parent.dev && ino === parent.ino);
-  if (folder === undefined) return undefined;
+  const texts = readTexts(pid, call);
+  const entry = folders.entry({ pid, folder: call.path.folder, path: texts.path });
+  const from = call.kind === 'rename' ? folders.entry({ pid, folder: call.from.folder, path: texts.other }) : undefined;
+  if (entry === undefined && from === undefined) return 'continue';
   const caller = callerOf(pid);
-  if (caller.uid !== 0 || !listener.isWaiting(question)) return undefined;
-  const target = forFs(`/proc/self/fd/${folder.fd}/${name}`);
-  if (lstatSync(target, { throwIfNoEntry: false }) !== undefined) return undefined;
-  return { kind: call.kind, path: target, mode: call.mode & 0o7777 & ~caller.umask, flags: call.flags, caller };
-}
-
-interface Call {
-  readonly kind: NewEntry['kind'];
-  /** AT_FDCWD or a descriptor of the caller. */
-  readonly folder: number;
-  readonly pathAt: bigint;
-  readonly flags: number;
-  readonly mode: number;
-}
-
-function callOf(question: Notification): Call | undefined {
-  const name = askedName(ENTRY_CALLS, process.arch, question);
-  const number = (position: number): number => Number(BigInt.asIntN(32, question.arguments[position] ?? 0n));
-  const pathAt = (position: number): bigint => question.arguments[position] ?? 0n;
-  const opening = (flags: number): 'open' | 'exclusive' => ((flags & constants.O_EXCL) === 0 ? 'open' : 'exclusive');
-  switch (name) {
-    case undefined:
-      return undefined;
-    case 'mkdir':
-      return { kind: 'dir', folder: AT_FDCWD, pathAt: pathAt(0), flags: 0, mode: number(1) };
-    case 'mkdirat':
-      return { kind: 'dir', folder: number(0), pathAt: pathAt(1), flags: 0, mode: number(2) };
-    case 'creat':
-      return { kind: 'open', folder: AT_FDCWD, pathAt: pathAt(0), flags: 0, mode: number(1) };
-    case 'open':
-      return { kind: opening(number(1)), folder: AT_FDCWD, pathAt: pathAt(0), flags: number(1), mode: number(2) };
-    case 'openat':
-      return { kind: opening(number(2)), folder: number(0), pathAt: pathAt(1), flags: number(2), mode: number(3) };
+  // From here on what was looked at is the caller's.
+  if (caller.uid !== 0 || !listener.isWaiting(question)) return 'continue';
+  if (call.kind === 'rename') return rename(from, entry, call.flags);
+  if (entry === undefined) return 'continue';
+  if (call.kind === 'remove') return changed(() => (call.what === 'dir' ? rmdirSync(entry) : unlinkSync(entry)));
+  if (lstatSync(entry, { throwIfNoEntry: false }) !== undefined) return 'continue';
+  switch (call.kind) {
+    case 'dir':
+      stock.take('dir', (one) => moveTo(entry, one, { mode: call.mode, caller }));
+      return 0;
+    case 'symlink':
+      symlinkSync(forFs(texts.other), entry);
+      lchownSync(entry, caller.uid, caller.gid);
+      return 0;
+    case 'file': {
+      const { mode, flags } = call;
+      stock.take('file', (one) => moveTo(entry, one, { mode, caller }));
+      return open(entry, flags);
+    }
   }
 }
 
-function readCallerPath(pid: number, at: bigint): ByteString {
+const RENAME_NOREPLACE = 1;
+
+/** Between a split folder and another one, programs are told to copy, as between file systems. */
+function rename(from: string | Buffer | undefined, to: string | Buffer | undefined, flags: number): Answer {
+  if (from === undefined || to === undefined) return -os.errno.EXDEV;
+  if ((flags & ~RENAME_NOREPLACE) !== 0) return 'continue';
+  if (flags === RENAME_NOREPLACE && lstatSync(to, { throwIfNoEntry: false }) !== undefined) return -os.errno.EEXIST;
+  return changed(() => renameSync(from, to));
+}
+
+/** The kernel's answer to the same call of this process. */
+function changed(change: () => void): Answer {
+  try {
+    change();
+    return 0;
+  } catch (error) {
+    const { errno } = error as NodeJS.ErrnoException;
+    if (errno === undefined) throw error;
+    return -Math.abs(errno);
+  }
+}
+
+/** The kernel would refuse a file that is there already to who wants it new, and one that is not of the stock to everybody. */
+function open(path: string | Buffer, flags: number): Answer | Opened {
+  try {
+    return { fd: openSync(path, (flags & ~(constants.O_CREAT | constants.O_EXCL)) | constants.O_NOFOLLOW), flags };
+  } catch {
+    // It was removed again in this moment.
+    return -os.errno.EACCES;
+  }
+}
+
+interface Texts {
+  readonly path: ByteString;
+  /** A symlink's target, the old name of what is renamed; else ''. */
+  readonly other: ByteString;
+}
+
+/** `mkdir d/` makes d, where `ln -s x d/` makes nothing. */
+function readTexts(pid: number, call: EntryCall): Texts {
   const memory = openSync(`/proc/${pid}/mem`, constants.O_RDONLY);
   try {
-    return readPath(memory, at);
+    const path = readPath(memory, call.path.at);
+    if (call.kind === 'symlink') return { path, other: readPath(memory, call.targetAt) };
+    if (call.kind === 'rename') return { path, other: readPath(memory, call.from.at) };
+    return { path: call.kind === 'dir' ? path.replace(/\/+$/, '') : path, other: '' };
   } finally {
     closeSync(memory);
   }
 }
 
-function moveTo({ path, mode, caller }: NewEntry, from: string): void {
+function moveTo(path: string | Buffer, from: string, { mode, caller }: { readonly mode: number; readonly caller: Caller }): void {
   const now = new Date();
   chownSync(from, caller.uid, caller.gid);
-  chmodSync(from, mode);
+  chmodSync(from, mode & 0o7777 & ~caller.umask);
   utimesSync(from, now, now);
   renameSync(from, path);
 }
