@@ -84,7 +84,7 @@ export function stackTree(layers: readonly LayerIndex[]): StackedTree {
 
   /** What the layers below `position` have at `path`: the target of a hard link that a layer makes to a file of another. */
   function below(position: number, path: BytePath): Found | undefined {
-    let folder: Folder | undefined = (folders.get('') as Folder).filter((lower) => lower < position);
+    let folder: Folder | undefined = rootFolder(layers.slice(0, position));
     for (let slash = path.indexOf('/'); slash >= 0 && folder !== undefined; slash = path.indexOf('/', slash + 1)) {
       folder = folderIn(folder, path.slice(0, slash));
     }

@@ -121,6 +121,10 @@ test('a hard link to a file of a lower layer is that file', () => {
   expect(tree.list('')).toEqual(['other', 'perl5', 'usr']);
 });
 
+test('a hard link to a file of a lower layer is that file below an opaque root, too', () => {
+  expect(files(stackTree([layer(1, 'b'), layer(2, '.wh..wh..opq', 'a => b')]))).toEqual(['a 1']);
+});
+
 test('a hard link to a file that was removed, is a folder or never was does not exist', () => {
   const tree = stackTree([layer(1, 'a', 'd/', 'd/x'), layer(2, '.wh.a'), layer(3, 'l1 => a', 'l2 => d', 'l3 => nothing', 'l4 => d/x')]);
   expect(files(tree)).toEqual(['d/ 1', 'd/x 1', 'l4 1']);
