@@ -18,6 +18,11 @@ export function hideFromOthers(): void {
   checked(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), 'prctl PR_SET_DUMPABLE');
 }
 
+/** Takes `hideFromOthers` back. */
+export function showToOthers(): void {
+  checked(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0), 'prctl PR_SET_DUMPABLE');
+}
+
 /** Collects this child if it is dead. Not for children of child_process, which waits for them itself. */
 export function collectIfDead(pid: number): void {
   // ECHILD: it is not a child any more.

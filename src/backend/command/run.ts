@@ -8,9 +8,10 @@ import { enterChroot } from '../../sys/chroot.ts';
 import { dieWithParent, limitBoundingSet, limitCapabilities, setIds } from '../../sys/credentials.ts';
 import { closeInheritedFolders, joinStderrToStdout, keepOnlyStandardStreams, openAsStdin, resetSignals } from '../../sys/exec.ts';
 import { enterLoopbackNetwork } from '../../sys/network.ts';
-import { hideFromOthers } from '../../sys/process-family.ts';
-import { COMMAND_FDS, type CommandReport } from './command-report.ts';
-import type { CommandSpec } from './command-spec.ts';
+import { hideFromOthers, showToOthers } from '../../sys/process-family.ts';
+import { confine } from '../confined/confine.ts';
+import { COMMAND_FDS } from './command-report.ts';
+import type { CommandSpec, RunReport } from './command-spec.ts';
 import { executeCommand } from './execute-command.ts';
 import { SetupError, step } from './setup-error.ts';
 import { enterWorkingDirectory } from './working-directory.ts';
@@ -34,7 +35,7 @@ if (text !== '') {
 }
 
 /** Everything up to execve. The order matters: each step needs rights that a later one gives up. */
-function prepare({ root, network, cwd, user, capabilities }: CommandSpec): void {
+function prepare({ root, network, cwd, user, capabilities, confinement }: CommandSpec): void {
   const keep = BigInt(`0x${capabilities}`);
   if (network === 'none') step('make a network without interfaces', enterLoopbackNetwork);
   if (root !== null) step('enter the rootfs', () => enterChroot(root));
@@ -47,6 +48,8 @@ function prepare({ root, network, cwd, user, capabilities }: CommandSpec): void 
   // A user that is not root may open /dev/stdout again only when the pipe is its own.
   step('hand over the output', () => fchownSync(1, user.uid, user.gid));
   step('limit the capability bounding set', () => limitBoundingSet(keep));
+  // As root, which may look at all places that are allowed.
+  if (confinement !== null) step('confine the command by Landlock', () => confine(confinement, listening));
   step(`become user ${user.uid}:${user.gid}`, () => setIds(user.uid, user.gid, user.groups));
   step('limit the capabilities', () => limitCapabilities(keep));
   step('tie the command to tsbuild', dieWithParent);
@@ -54,6 +57,12 @@ function prepare({ root, network, cwd, user, capabilities }: CommandSpec): void 
   step('close descriptors', keepOnlyStandardStreams);
 }
 
-function report(line: CommandReport): void {
+/** The descriptor is taken over by tsbuild, which may not look into a hidden process either. */
+function listening(fd: number): void {
+  showToOthers();
+  report({ kind: 'listening', fd });
+}
+
+function report(line: RunReport): void {
   writeSync(COMMAND_FDS.report, `${JSON.stringify(line)}\n`);
 }
