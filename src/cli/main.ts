@@ -12,7 +12,9 @@ export async function main(argv: readonly string[]): Promise<'built' | 'other'> 
     return 'other';
   }
   const { runProcess } = await import('./run-process.ts');
-  const { code, ended } = await runProcess(argv, { init: join(import.meta.dirname, '..', 'backend', 'namespaces', 'init.cjs') });
+  const backend = join(import.meta.dirname, '..', 'backend');
+  const programs = { init: join(backend, 'namespaces', 'init.cjs'), run: join(backend, 'command', 'run.cjs') };
+  const { code, ended } = await runProcess(argv, programs);
   process.exitCode = code;
   return ended;
 }

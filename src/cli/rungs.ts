@@ -3,6 +3,8 @@
  * that works here is taken. Beside wire.ts, because `doctor` climbs it too, and because many builds run no command.
  */
 import type { Backend, IsolationName, Probe } from '../backend/backend.ts';
+import { probeChroot } from '../backend/chroot/probe.ts';
+import { type InPlaceOptions, probeInPlace } from '../backend/in-place/probe.ts';
 import { probeNamespaces } from '../backend/namespaces/probe.ts';
 import type { Report } from '../build/events.ts';
 import { TsbuildError } from '../errors.ts';
@@ -12,6 +14,8 @@ import type { DeviceMarks } from '../layer/device-marks.ts';
 export interface BundledPrograms {
   /** The first process of a RUN's namespaces. */
   readonly init: string;
+  /** What becomes a RUN's command where there are no namespaces. */
+  readonly run: string;
 }
 
 export interface RungPlace {
@@ -20,6 +24,13 @@ export interface RungPlace {
   readonly programs: BundledPrograms;
   /** See NamespacesProbe. */
   readonly devices: DeviceMarks | undefined;
+  /** undefined: it is only asked what would work. */
+  readonly build?: BuildPlace;
+}
+
+export interface BuildPlace {
+  readonly inPlace: InPlaceOptions;
+  warn(message: string): void;
 }
 
 interface Rung {
@@ -32,7 +43,26 @@ export const LADDER: readonly Rung[] = [
     name: 'namespaces',
     probe: ({ workFolder, programs, devices }) => probeNamespaces({ workFolder, initPath: programs.init, devices }),
   },
+  {
+    name: 'in-place',
+    probe: ({ programs, build = NO_BUILD }) =>
+      probeInPlace({ ...build.inPlace, warn: build.warn, programs: commandPrograms(programs), bundle: import.meta.filename }),
+  },
+  {
+    name: 'chroot',
+    probe: ({ workFolder, programs, build = NO_BUILD }) =>
+      probeChroot({ workFolder, programs: commandPrograms(programs), warn: build.warn }),
+  },
 ];
+
+const NO_BUILD: BuildPlace = {
+  inPlace: { kept: [], ignored: [], varRun: 'keep', outsideContainer: 'refused', afterwards: 'left' },
+  warn: () => undefined,
+};
+
+function commandPrograms({ run }: BundledPrograms): { readonly node: string; readonly run: string } {
+  return { node: process.execPath, run };
+}
 
 /** Throws BACKEND_UNAVAILABLE saying why each rung that was tried does not work here. */
 export async function chooseBackend(wanted: 'auto' | IsolationName, place: RungPlace, report: Report): Promise<Backend> {
