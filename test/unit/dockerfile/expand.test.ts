@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { expandHeredoc, expandWord, expandWords, traceWord } from '../../../src/dockerfile/expand.ts';
 import type { Scope } from '../../../src/dockerfile/instruction.ts';
 import { TsbuildError } from '../../../src/errors.ts';
+import { cpuStopwatch } from '../../helpers/cpu-time.ts';
 
 const VALUES = new Map([
   ['P', 'foobarbaz'],
@@ -210,10 +211,10 @@ describe('a word', () => {
 
   test('with a long value and pattern takes no exponential time', () => {
     const values = new Map([['X', 'a'.repeat(20_000)]]);
-    const started = performance.now();
+    const cpuMs = cpuStopwatch();
     expect(expandWord('${X//*a*a*a*a*a*a*b/}', scope('\\', values))).toHaveLength(20_000);
     expect(expandWord('${X//a*b/}', scope('\\', values))).toHaveLength(20_000);
-    expect(performance.now() - started).toBeLessThan(2000);
+    expect(cpuMs()).toBeLessThan(2000);
   });
 });
 

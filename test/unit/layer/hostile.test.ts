@@ -8,6 +8,7 @@ import type { LayerIndex } from '../../../src/layer/layer-index.ts';
 import { createTarReader } from '../../../src/layer/tar/read.ts';
 import { createUnpacker } from '../../../src/layer/unpack.ts';
 import { getXattr, setXattr } from '../../../src/sys/xattr.ts';
+import { cpuStopwatch } from '../../helpers/cpu-time.ts';
 import { base256, type RawMember, rawHeader, rawMember, rawPax, rawTar } from './raw-tar.ts';
 import { feed, readAll } from './read-all.ts';
 
@@ -266,12 +267,12 @@ test('as many symlinks as Linux follows are followed', () => {
 });
 
 test('a name that begins with a symlink for a million bytes is refused at once', () => {
-  const start = performance.now();
+  const cpuMs = cpuStopwatch();
   const tar = rawTar(outOf('a'), rawPax([['path', `l/${'l/'.repeat(400_000)}x`]]), { name: 'x' });
   expect(() => index(tar)).toThrow(expect.objectContaining({ code: invalid }));
   const long = rawTar(rawPax([['linkpath', 'l/'.repeat(400_000)]]), { name: 'l', flag: '2', target: 'x' }, { name: 'l/new' });
   expect(() => index(long)).toThrow(expect.objectContaining({ code: invalid }));
-  expect(performance.now() - start).toBeLessThan(2000);
+  expect(cpuMs()).toBeLessThan(2000);
 });
 
 test.skipIf(!hasOpaque)('whatever is put, replaced and put again through symlinks stays inside, and folder and index agree', () => {
@@ -439,9 +440,9 @@ test('global PAX headers cannot pile up', () => {
 
 test('a million short PAX records are read in no more than a moment', () => {
   const records = Buffer.from('7 a=bc\n'.repeat(140_000));
-  const start = performance.now();
+  const cpuMs = cpuStopwatch();
   expect(readAll(rawTar({ name: 'p', flag: 'x', content: records }, { name: 'f' }))).toHaveLength(1);
-  expect(performance.now() - start).toBeLessThan(3000);
+  expect(cpuMs()).toBeLessThan(3000);
 });
 
 test('a sparse file of many exbibytes costs neither time nor memory', () => {
