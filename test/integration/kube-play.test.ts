@@ -1,0 +1,193 @@
+/**
+ * The pod of deploy/kubernetes/job.yaml, with its ConfigMap and the Secret `regcred`, run by "podman kube play" in the place of a
+ * kubelet: root with the Job's capabilities, no_new_privs and a runtime's seccomp profile. What is not as a cluster would have it:
+ * the pod is on this machine's network, where its registry is.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { stringify } from 'yaml';
+import { execute } from '../helpers/builds.ts';
+import { baseMissing, baseTar, pushImage } from '../helpers/debian-base.ts';
+import { describeUnless } from '../helpers/describe-unless.ts';
+import { type DockerRegistry, startDockerRegistry } from '../helpers/docker-registry.ts';
+import { type Manifest, manifestOf, type PodSpec, podOf, readManifests } from '../helpers/manifests.ts';
+import { missing } from '../helpers/tools.ts';
+import { CHECKOUT, tsbuildImage, tsbuildImageMissing } from '../helpers/tsbuild-image.ts';
+
+const LOGIN = { username: 'robot', bcryptHash: '$2b$05$abcdefghijklmnopqrstuuDIEddBSuRWBBEY6g5zv60IAP5bSSfki' };
+const PASSWORD = 'pass:word';
+/** What containerd and CRI-O have as RuntimeDefault; podman's own profile allows more. */
+const SECCOMP_PROFILE = join(CHECKOUT, '../shared/kubernetes/seccomp-runtime-default.json');
+const NAME = `tsbuild-test-${process.pid}`;
+const PAUSE = `localhost/${NAME}-pause:1`;
+const RUN_LIMIT_MS = 240_000;
+
+const reason =
+  missing(['podman', 'runc', 'docker-registry', 'skopeo', 'umoci', 'root']) ??
+  baseMissing('debian') ??
+  baseMissing('busybox') ??
+  (existsSync(SECCOMP_PROFILE) ? undefined : 'needs ../shared/kubernetes/seccomp-runtime-default.json') ??
+  (await tsbuildImageMissing());
+
+describeUnless(reason, 'the pod of the default Job', () => {
+  let folder: string;
+  let image: string;
+  let hub: DockerRegistry;
+  let registry: DockerRegistry;
+  const podman = (...args: readonly string[]) =>
+    execute(['podman', ...args], { ...process.env, CONTAINERS_CONF: join(folder, 'containers.conf') }, RUN_LIMIT_MS);
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'tsbuild-kube-play-'));
+    writeFileSync(join(folder, 'containers.conf'), containersConf());
+    // "kube play" starts a container of its own for every pod.
+    execFileSync('podman', [
+      'import',
+      '--quiet',
+      '--change',
+      'ENTRYPOINT ["/bin/busybox","sleep","2147483647"]',
+      '--change',
+      'STOPSIGNAL KILL',
+      baseTar('busybox'),
+      PAUSE,
+    ]);
+    image = (await tsbuildImage()).name;
+    hub = await startDockerRegistry();
+    registry = await startDockerRegistry({ login: LOGIN });
+    await pushImage({ host: hub.host, repository: 'library/debian', tag: 'bookworm-slim', tars: [readFileSync(baseTar('debian'))] });
+  });
+
+  afterAll(async () => {
+    await podman('pod', 'rm', '--force', '--ignore', NAME);
+    await podman('secret', 'rm', `${NAME}-regcred`);
+    await podman('volume', 'rm', '--force', `${NAME}-regcred`, `${NAME}-context`);
+    await podman('rmi', '--force', PAUSE);
+    await hub?.[Symbol.asyncDispose]();
+    await registry?.[Symbol.asyncDispose]();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  /** The container's log and exit code, once it has ended. The pod is gone when this returns. */
+  async function play(password: string): Promise<{ readonly code: number; readonly log: string }> {
+    const file = join(folder, 'pod.yaml');
+    const documents = [contextOf(), podManifest({ image, registry: registry.host, hub: hub.host })];
+    writeFileSync(file, documents.map((document) => stringify(document, { version: '1.1' })).join('---\n'));
+    const secret = join(folder, 'secret.yaml');
+    writeFileSync(secret, stringify(secretOf(registry.host, password)));
+    try {
+      expect(await podman('secret', 'create', `${NAME}-regcred`, secret)).toMatchObject({ code: 0 });
+      const played = await podman('kube', 'play', '--quiet', file);
+      if (played.code !== 0) throw new Error(`podman kube play ended with ${played.code}:\n${played.log}`);
+      const ended = await podman('wait', `${NAME}-tsbuild`);
+      const { log } = await podman('logs', `${NAME}-tsbuild`);
+      return { code: Number(ended.stdout.trim()), log };
+    } finally {
+      await podman('kube', 'down', file);
+      await podman('secret', 'rm', `${NAME}-regcred`);
+      await podman('volume', 'rm', '--force', `${NAME}-regcred`);
+    }
+  }
+
+  test('builds the Dockerfile of the ConfigMap and pushes it with the password of the Secret', async () => {
+    const { code, log } = await play(PASSWORD);
+    expect(code, log).toBe(0);
+    expect(log).toContain('RUN greet > /etc/greeting');
+    const digest = new RegExp(`^${registry.host}/team/hello:1\\.0@(sha256:[0-9a-f]{64})$`, 'm').exec(log)?.[1];
+    const from = `docker://${registry.host}/team/hello:1.0`;
+    const creds = `${LOGIN.username}:${PASSWORD}`;
+    const inspected = execFileSync('skopeo', ['inspect', '--tls-verify=false', '--creds', creds, from], { encoding: 'utf8' });
+    expect((JSON.parse(inspected) as { Digest: string }).Digest).toBe(digest);
+
+    const layout = join(folder, 'layout');
+    execFileSync('skopeo', ['copy', '--quiet', '--src-tls-verify=false', '--src-creds', creds, from, `oci:${layout}:hello`]);
+    execFileSync('umoci', ['unpack', '--image', `${layout}:hello`, join(folder, 'bundle')], { stdio: 'ignore' });
+    const greeting = readFileSync(join(folder, 'bundle/rootfs/etc/greeting'), 'utf8');
+    expect(greeting).toBe('Hello from an image that a pod has built\n');
+    // Of the pod itself nothing is in the image: neither tsbuild nor what is mounted.
+    for (const own of ['tsbuild', 'kaniko', 'workspace/greet']) expect(existsSync(join(folder, 'bundle/rootfs', own)), own).toBe(false);
+    expect(log).not.toContain(PASSWORD);
+  });
+
+  test('fails before the first step when the password of the Secret is wrong, and says whose it is', async () => {
+    const { code, log } = await play('wrong');
+    expect(code, log).toBe(1);
+    expect(log).toContain(`cannot push to ${registry.host}/team/hello: ${registry.host} answered 401`);
+    expect(log).toContain(`the credentials for ${registry.host} do not allow this`);
+    expect(log).not.toContain('RUN greet');
+  });
+});
+
+function containersConf(): string {
+  return [
+    '[engine]',
+    'runtime = "runc"',
+    `infra_image = "${PAUSE}"`,
+    '[containers]',
+    'default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]',
+    `seccomp_profile = "${SECCOMP_PROFILE}"`,
+    '',
+  ].join('\n');
+}
+
+/**
+ * Debian's podman gives a Secret's files the names of its keys and leaves `items` aside: here they are applied as a kubelet does.
+ * Until 4.4 it does not decode `data` either, although it wants it encoded when it makes the Secret itself.
+ */
+function secretOf(host: string, password: string): object {
+  const secret = manifestOf('Secret', readManifests('deploy/kubernetes/secret.yaml'));
+  const items = jobPod().volumes?.find((volume) => volume.secret !== undefined)?.secret?.items ?? [];
+  const content: Record<string, string> = {
+    '.dockerconfigjson': JSON.stringify({ auths: { [host]: { username: LOGIN.username, password } } }),
+  };
+  expect(Object.keys(secret.stringData ?? {})).toEqual(Object.keys(content));
+  const version = execFileSync('podman', ['version', '--format', '{{.Client.Version}}'], { encoding: 'utf8' });
+  const encoding = /^4\.[0-3]\./.test(version) ? 'utf8' : 'base64';
+  const data = Object.fromEntries(items.map(({ key, path }) => [path, Buffer.from(content[key] ?? '').toString(encoding)]));
+  return { apiVersion: 'v1', kind: 'Secret', metadata: { name: `${NAME}-regcred` }, type: 'Opaque', data };
+}
+
+function contextOf(): object {
+  const context = manifestOf('ConfigMap', readManifests('deploy/kubernetes/configmap.yaml'));
+  return { ...context, metadata: { name: `${NAME}-context` } };
+}
+
+function jobPod(): PodSpec {
+  return podOf(manifestOf('Job', readManifests('deploy/kubernetes/job.yaml')));
+}
+
+interface Surroundings {
+  readonly image: string;
+  readonly registry: string;
+  /** Stands in for Docker Hub. */
+  readonly hub: string;
+}
+
+/** The pod as it stands in the Job, but for names: the image's, the registry's, and those of volumes, which podman shares by name. */
+function podManifest({ image, registry, hub }: Surroundings): Manifest {
+  const pod = jobPod();
+  const [container, ...others] = pod.containers;
+  if (container === undefined || others.length > 0) throw new Error('the pod has not exactly one container');
+  const named = (name: string): string => `${NAME}-${name}`;
+  const args = [
+    ...(container.args ?? []).map((arg) => arg.replace('registry.example', registry)),
+    ...[`--insecure-registry=${registry}`, `--insecure-registry=${hub}`, `--registry-mirror=${hub}`],
+  ];
+  const spec: PodSpec = {
+    ...pod,
+    hostNetwork: true,
+    containers: [
+      { ...container, image, args, volumeMounts: container.volumeMounts?.map((mount) => ({ ...mount, name: named(mount.name) })) ?? [] },
+    ],
+    volumes:
+      pod.volumes?.map((volume) => ({
+        ...volume,
+        name: named(volume.name),
+        ...(volume.secret === undefined ? {} : { secret: { ...volume.secret, secretName: named(volume.secret.secretName) } }),
+        ...(volume.configMap === undefined ? {} : { configMap: { name: named('context') } }),
+      })) ?? [],
+  };
+  return { apiVersion: 'v1', kind: 'Pod', metadata: { name: NAME }, spec: { ...spec } as Record<string, unknown> };
+}
