@@ -202,16 +202,41 @@ export const FLAGS = [
   },
   { name: 'log-timestamp', kind: 'boolean', group: 'Logs', help: 'Begin each log line with the time.' },
   {
-    name: 'force',
+    name: 'ignore-var-run',
     kind: 'boolean',
     group: 'Kaniko compatibility',
-    help: 'Accepted, without effect: tsbuild never writes into the root file system it runs in, so there is nothing to force.',
+    aliases: ['whitelist-var-run'],
+    help: 'Leave changes of /var/run by RUN out of layers. Default: only with isolation in-place where something is mounted in it.',
+  },
+  {
+    name: 'materialize',
+    kind: 'boolean',
+    group: 'Kaniko compatibility',
+    help: 'Leave the files of the image in / when it is built. Needs isolation in-place.',
   },
   {
     name: 'cleanup',
     kind: 'boolean',
     group: 'Kaniko compatibility',
-    help: 'Accepted, without effect: a build leaves no files behind outside --cache-dir, so there is nothing to clean up.',
+    help: 'Empty / when RUN steps have run in it (isolation in-place). Other isolations leave nothing behind outside --cache-dir.',
+  },
+  {
+    name: 'pre-cleanup',
+    kind: 'boolean',
+    group: 'Kaniko compatibility',
+    help: 'Accepted: isolation in-place always empties / before a stage that has RUN steps, and other isolations do not use it.',
+  },
+  {
+    name: 'preserve-context',
+    kind: 'boolean',
+    group: 'Kaniko compatibility',
+    help: 'Leave / as it is: RUN steps get any isolation but in-place.',
+  },
+  {
+    name: 'force',
+    kind: 'boolean',
+    group: 'Kaniko compatibility',
+    help: 'Let isolation in-place work where nothing looks like a container: all that is in / is lost.',
   },
 ] as const satisfies readonly Flag[];
 

@@ -11,11 +11,7 @@ const BOOLEANS = [
   'compressed-caching',
   'dryrun',
   'force-build-metadata',
-  'ignore-var-run',
-  'materialize',
   'no-push-cache',
-  'pre-cleanup',
-  'preserve-context',
   'push-ignore-immutable-tag-errors',
   'reproducible',
   'single-snapshot',
@@ -23,7 +19,6 @@ const BOOLEANS = [
   'skip-push-permission-check',
   'skip-unused-stages',
   'use-new-run',
-  'whitelist-var-run',
 ] as const;
 
 const VALUES = [

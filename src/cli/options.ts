@@ -128,6 +128,17 @@ export interface ExecutionOptions {
   readonly secrets: readonly SecretOption[];
   /** Absolute paths inside the rootfs that a RUN's layer leaves out. */
   readonly ignorePaths: readonly string[];
+  readonly inPlace: InPlaceWishes;
+}
+
+/** What is asked of a build whose rootfs is `/` itself. */
+export interface InPlaceWishes {
+  /** --force. */
+  readonly outsideContainer: 'refused' | 'allowed';
+  /** --ignore-var-run=false: `keep mounts`. */
+  readonly varRun: 'keep' | 'keep mounts';
+  /** --cleanup, --preserve-context (which `/` as the rootfs cannot give), --materialize. */
+  readonly afterwards: 'left' | 'cleared' | 'as before' | 'the image';
 }
 
 export interface BuildOptions {

@@ -13,6 +13,7 @@ import type {
   ExecutionOptions,
   FolderSource,
   ImageOptions,
+  InPlaceWishes,
   NamedContextOption,
   OutputOptions,
   RegistryOptions,
@@ -232,12 +233,40 @@ function executionOptions(flags: GivenFlags, world: CommandLineWorld, problems: 
     else if (clean === '/') problems.usage('--ignore-path / would leave out everything', 'name a folder or file below /');
     else ignorePaths.push(clean);
   }
+  if (flags.boolean('ignore-var-run') === true) ignorePaths.push('/var/run');
   return {
     isolation: ISOLATION_CHOICES.find((name) => name === flags.value('isolation')) ?? 'auto',
     cacheDir: absolute(flags.value('cache-dir'), world),
     layerCache: flags.boolean('no-cache') ? 'ignore' : 'use',
     secrets: [...secrets.values()],
     ignorePaths,
+    inPlace: inPlaceWishes(flags, problems),
+  };
+}
+
+function inPlaceWishes(flags: GivenFlags, problems: Problems): InPlaceWishes {
+  const [materialize, preserve, cleanup] = [flags.boolean('materialize'), flags.boolean('preserve-context'), flags.boolean('cleanup')];
+  if (materialize === true) {
+    const isolation = flags.value('isolation') ?? 'auto';
+    if (isolation !== 'auto' && isolation !== 'in-place')
+      problems.usage(`--materialize leaves the image in /, which isolation ${isolation} does not use`, 'leave one of the two out');
+    for (const name of ['cleanup', 'preserve-context'] as const) {
+      if (flags.boolean(name) === true)
+        problems.usage(`--materialize and --${name} want different things of /`, 'leave one of the two out');
+    }
+    if (
+      flags
+        .list('platform')
+        .flatMap((text) => text.split(','))
+        .filter((text) => text !== '').length > 1
+    )
+      problems.usage('--materialize cannot leave images of several platforms in /', 'name one platform');
+  }
+  return {
+    outsideContainer: flags.boolean('force') === true ? 'allowed' : 'refused',
+    varRun: flags.boolean('ignore-var-run') === false ? 'keep mounts' : 'keep',
+    // Kaniko restores what it preserved when it cleans up.
+    afterwards: materialize === true ? 'the image' : preserve === true ? 'as before' : cleanup === true ? 'cleared' : 'left',
   };
 }
 

@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism, homedir } from 'node:os';
 import { join } from 'node:path';
+import type { InPlaceOptions } from '../backend/in-place/probe.ts';
 import { overlayStyle } from '../backend/namespaces/process-status.ts';
 import type { ImageSource } from '../base-image/image-source.ts';
 import { ociLayoutSource } from '../base-image/oci-layout-source.ts';
@@ -19,6 +20,7 @@ import { fetchGitCheckout } from '../context/git-source.ts';
 import { download } from '../context/http-source.ts';
 import { localContext } from '../context/local-context.ts';
 import { TsbuildError } from '../errors.ts';
+import type { Image } from '../image/image.ts';
 import { isLayoutReference } from '../image/layout-reference.ts';
 import { hostPlatform } from '../image/platform.ts';
 import { parseReference } from '../image/reference.ts';
@@ -36,6 +38,7 @@ import { openCacheFolder } from '../unpacked/cache-folder.ts';
 import { deviceKey } from '../unpacked/device-key.ts';
 import { folderLibrary } from '../unpacked/folder-library.ts';
 import { openWorkFolder } from '../unpacked/work-folder.ts';
+import { filesOfBuild } from './files-of-build.ts';
 import { openSource, type SourcePlace } from './open-source.ts';
 import type { BuildOptions, OutputOptions, SecretOption } from './options.ts';
 import { writeAfterPublishing } from './result-files.ts';
@@ -57,7 +60,8 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
   await checkDigestFiles(options.resultFiles);
   const cacheFolder = options.execution.cacheDir ?? defaultCacheFolder(process.env);
   const folders = openCacheFolder(cacheFolder);
-  await using work = await openWorkFolder(folders.work, (message) => report({ type: 'warning', message }));
+  const warn = (message: string): void => report({ type: 'warning', message });
+  await using work = await openWorkFolder(folders.work, warn);
   const store = diskStore(cacheFolder, work.path);
   const style = overlayStyle();
   // Root makes device nodes itself.
@@ -73,8 +77,10 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
       backend: once(async () => {
         // Loaded here because many builds run no command.
         const { chooseBackend } = await import('./rungs.ts');
-        const place = { workFolder: join(work.path, 'rootfs'), programs: context.programs, devices };
-        return chooseBackend(options.execution.isolation, place, report);
+        const { isolation, inPlace } = options.execution;
+        const wanted = inPlace.afterwards === 'the image' ? 'in-place' : isolation;
+        const build = { inPlace: inPlaceOptions(options, cacheFolder), warn };
+        return chooseBackend(wanted, { workFolder: join(work.path, 'rootfs'), programs: context.programs, devices, build }, report);
       }),
       layers: folderLibrary({ cacheFolder, workFolder: work.path, store, style, owners: isRoot() ? 'apply' : 'skip', devices }),
       cacheMounts: folderCacheMounts(folders.mounts),
@@ -87,7 +93,8 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
       report,
       now: () => new Date(),
     };
-    const { published } = await build(requestOf(options, source.dockerfile), ports, signal);
+    const { images, published } = await build(requestOf(options, source.dockerfile), ports, signal);
+    if (options.execution.inPlace.afterwards === 'the image') await layImage(images[0], ports, signal);
     const digest = published[0]?.digest;
     if (digest === undefined) throw new Error('a build without a destination has no digest');
     const write = () => writeDigestFiles(options.resultFiles, digest, options.output.destinations.map(parseReference));
@@ -95,6 +102,20 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
   } finally {
     client.close();
   }
+}
+
+function inPlaceOptions(options: BuildOptions, cacheFolder: string): InPlaceOptions {
+  const { inPlace, ignorePaths } = options.execution;
+  const { afterwards, outsideContainer, varRun } = inPlace;
+  const kept = [...filesOfBuild(options), cacheFolder, ...dockerConfigFiles(process.env, homedir())];
+  return { kept, ignored: ignorePaths, varRun, outsideContainer, afterwards: afterwards === 'the image' ? 'left' : afterwards };
+}
+
+/** Leaves the image's files in the rootfs: whether a RUN needed them there, and which stage came last, is nobody's concern. */
+async function layImage({ layers }: Image, ports: Ports, signal: AbortSignal): Promise<void> {
+  const materials = await Promise.all(layers.map((layer) => ports.layers.material(layer, 'index', signal)));
+  const rootfs = await (await ports.backend()).open(materials, signal);
+  await rootfs[Symbol.asyncDispose]();
 }
 
 function isRoot(): boolean {

@@ -61,7 +61,14 @@ test('with nothing but --no-push, everything has its default', () => {
       unverifiedHosts: [],
       mirrors: [],
     },
-    execution: { isolation: 'auto', cacheDir: null, layerCache: 'use', secrets: [], ignorePaths: [] },
+    execution: {
+      isolation: 'auto',
+      cacheDir: null,
+      layerCache: 'use',
+      secrets: [],
+      ignorePaths: [],
+      inPlace: { outsideContainer: 'refused', varRun: 'keep', afterwards: 'left' },
+    },
     report: { progress: 'plain', verbosity: 'info', color: 'no-color', timestamps: 'no-timestamps' },
   });
 });
@@ -181,7 +188,12 @@ describe('each flag does what it says', () => {
     [['--verbosity=panic'], 'report', () => ({ verbosity: 'error' })],
     [['--log-format', 'color'], 'report', () => ({ color: 'color' })],
     [['--log-timestamp'], 'report', () => ({ timestamps: 'timestamps' })],
-    [['--force', '--cleanup'], 'execution', () => ({ isolation: 'auto' })],
+    [['--force', '--cleanup'], 'execution', () => ({ inPlace: { outsideContainer: 'allowed', varRun: 'keep', afterwards: 'cleared' } })],
+    [['--pre-cleanup', '--cleanup=false'], 'execution', () => ({ inPlace: { outsideContainer: 'refused', afterwards: 'left' } })],
+    [['--preserve-context', '--cleanup'], 'execution', () => ({ inPlace: { afterwards: 'as before' } })],
+    [['--materialize'], 'execution', () => ({ inPlace: { afterwards: 'the image' } })],
+    [['--ignore-var-run=false'], 'execution', () => ({ ignorePaths: [], inPlace: { varRun: 'keep mounts' } })],
+    [['--whitelist-var-run'], 'execution', () => ({ ignorePaths: ['/var/run'], inPlace: { varRun: 'keep' } })],
   ];
 
   test.each(cases.map((row) => [row[0].join(' '), row] as const))('%s', (_, [argv, area, expected]) => {
@@ -194,6 +206,15 @@ describe('each flag does what it says', () => {
     const used = cases.flatMap(([argv]) => argv).map((word) => shorts.get(/^-(\w)$/.exec(word)?.[1] ?? '') ?? /^--([^=]+)/.exec(word)?.[1]);
     expect(FLAGS.map(({ name }) => name).filter((name) => !used.includes(name))).toEqual([]);
   });
+});
+
+test.each([
+  [['--materialize', '--cleanup'], '--materialize and --cleanup want different things of /'],
+  [['--materialize', '--preserve-context'], '--materialize and --preserve-context want different things of /'],
+  [['--materialize', '--isolation=chroot'], 'which isolation chroot does not use'],
+  [['--materialize', '--platform=linux/amd64,linux/arm64'], 'images of several platforms'],
+])('%s is refused', (argv, message) => {
+  expect(() => parse([...argv, '--no-push'])).toThrow(message);
 });
 
 test('KANIKO_NO_PUSH and KANIKO_REGISTRY_MIRROR count as their flags, and a flag wins', () => {
