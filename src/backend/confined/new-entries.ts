@@ -13,9 +13,11 @@ import {
   constants,
   lchownSync,
   lstatSync,
+  mkdirSync,
   openSync,
   renameSync,
   rmdirSync,
+  rmSync,
   symlinkSync,
   unlinkSync,
   utimesSync,
@@ -175,10 +177,22 @@ function readTexts(pid: number, call: EntryCall): Texts {
   }
 }
 
+/** A split folder may be a file system of its own: what is made there the command cannot open again. */
 function moveTo(path: string | Buffer, from: string, { mode, caller }: { readonly mode: number; readonly caller: Caller }): void {
   const now = new Date();
-  chownSync(from, caller.uid, caller.gid);
-  chmodSync(from, mode & 0o7777 & ~caller.umask);
-  utimesSync(from, now, now);
-  renameSync(from, path);
+  const dress = (entry: string | Buffer): void => {
+    chownSync(entry, caller.uid, caller.gid);
+    chmodSync(entry, mode & 0o7777 & ~caller.umask);
+    utimesSync(entry, now, now);
+  };
+  dress(from);
+  try {
+    renameSync(from, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
+    if (lstatSync(from).isDirectory()) mkdirSync(path);
+    else closeSync(openSync(path, 'wx'));
+    dress(path);
+    rmSync(from, { recursive: true });
+  }
 }

@@ -14,14 +14,18 @@ import { DOCKER_CAPABILITIES } from '../command/capabilities.ts';
 import { startsHere } from '../command/foreign-programs.ts';
 import { watchProcessTree } from '../command/process-tree.ts';
 import { type CommandPrograms, startCommand } from '../command/start-command.ts';
+import { commandConfinement } from '../confined/command-confinement.ts';
 import { copiedMounts } from '../folder/copied-mounts.ts';
 import { openFolderRootfs } from '../folder/folder-rootfs.ts';
 import { kernelOwnership } from '../folder/kernel-ownership.ts';
 import { layerFolder } from '../folder/layer-folder.ts';
+import type { StartCommand } from '../folder/parts.ts';
 import type { KeptPaths } from './kept-paths.ts';
 
 export interface InPlaceBackendOptions {
   readonly kept: KeptPaths;
+  /** Absolute: what commands may not open. */
+  readonly closed: readonly string[];
   readonly programs: CommandPrograms;
   /** What is in `/` when the build has ended. */
   readonly afterwards: 'left' | 'cleared';
@@ -32,9 +36,9 @@ export interface InPlaceBackendOptions {
 const WORK = '/tsbuild/work';
 
 /** From now on this process takes over the orphans of its descendants, and no other process may look into it. */
-export function inPlaceBackend({ kept, programs, afterwards, warn }: InPlaceBackendOptions): Backend {
+export function inPlaceBackend({ kept, closed, programs, afterwards, warn }: InPlaceBackendOptions): Backend {
   hideFromOthers();
-  const start = startCommand({ programs, tree: watchProcessTree(), root: 'as it is', capabilities: DOCKER_CAPABILITIES });
+  const starting = startConfined({ programs, closed, warn });
   const refuse = refusalOf(kept, warn);
   const ownership = kernelOwnership();
   return {
@@ -47,6 +51,7 @@ export function inPlaceBackend({ kept, programs, afterwards, warn }: InPlaceBack
     async open(layers, signal) {
       for (const layer of layers) refuse.layer(layer);
       makeFolder(WORK);
+      const start = await starting();
       const aside = mkdtempSync(join(WORK, 'aside-'));
       const folder = layerFolder({ root: '/', kept: kept.all, ownership });
       const hold = (root: string) => layerFolder({ root, kept: [], ownership });
@@ -65,6 +70,25 @@ export function inPlaceBackend({ kept, programs, afterwards, warn }: InPlaceBack
     },
   };
 }
+
+/** Without Landlock commands run all the same, as they do in Kaniko, which is said. */
+function startConfined({
+  programs,
+  closed,
+  warn,
+}: Pick<InPlaceBackendOptions, 'programs' | 'closed' | 'warn'>): () => Promise<StartCommand> {
+  const tree = watchProcessTree();
+  const make = async (): Promise<StartCommand> => {
+    const confinement = await commandConfinement({ closed, open: [], stockFolder: join(WORK, 'entries') });
+    if (confinement === undefined) warn(NOT_CONFINED);
+    return startCommand({ programs, tree, root: 'as it is', capabilities: DOCKER_CAPABILITIES, confinement });
+  };
+  let made: Promise<StartCommand> | undefined;
+  return () => (made ??= make());
+}
+
+const NOT_CONFINED =
+  'RUN steps can read the registry credentials and what else is mounted into this container: its kernel has no Landlock of version 3 (Linux 6.2), or forbids it; see docs/SECURITY.md';
 
 interface Refusal {
   /** Throws BACKEND_FAILED for a layer with files in a folder that is not the image's. */

@@ -9,6 +9,7 @@ import { knowsSyscalls } from '../../sys/syscalls.ts';
 import type { Probe } from '../backend.ts';
 import { hasCapability } from '../command/capabilities.ts';
 import type { CommandPrograms } from '../command/start-command.ts';
+import { closedPlaces } from './closed-places.ts';
 import { signOfContainer, surroundings } from './container.ts';
 import { inPlaceBackend } from './in-place-backend.ts';
 import { holdsRoot, keptPaths } from './kept-paths.ts';
@@ -53,6 +54,7 @@ export async function probeInPlace(asked: InPlaceProbe): Promise<Probe> {
       const kept = keptPaths({ named: asked.kept, ignored: asked.ignored, mounts, varRun: asked.varRun });
       return inPlaceBackend({
         kept,
+        closed: closedPlaces({ named: asked.kept, mounts }),
         programs: asked.programs,
         afterwards: asked.afterwards === 'cleared' ? 'cleared' : 'left',
         warn: asked.warn,
