@@ -168,10 +168,6 @@ async function inStore<T>(folder: string, work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (cause) {
     if (cause instanceof TsbuildError) throw cause;
-    const full = (cause as NodeJS.ErrnoException).code === 'ENOSPC';
-    throw new TsbuildError('STORE_FAILED', `cannot store blobs in ${folder}: ${(cause as Error).message}`, {
-      hint: full ? 'free disk space, or choose another folder with --cache-dir' : undefined,
-      cause,
-    });
+    throw new TsbuildError('STORE_FAILED', `cannot store blobs in ${folder}: ${(cause as Error).message}`, { cause });
   }
 }

@@ -57,6 +57,8 @@ export interface Ports {
   readonly sinks: readonly ImageSink[];
   /** A folder for this build's own files. */
   readonly scratchFolder: string;
+  /** A folder on the file system that takes what commands write, when that has no room left; null: it has. */
+  fullDisk(): string | null;
   /** How many RUN steps may run at once. */
   readonly parallelRuns: number;
   readonly report: Report;

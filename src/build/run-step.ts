@@ -33,7 +33,8 @@ export async function executeRunStep(
     signal,
   );
   if (status.kind === 'code' && status.code === 0) return;
-  throw runFailed(step, status);
+  // Asked while what the command wrote is still there.
+  throw runFailed(step, status, context.ports.fullDisk());
 }
 
 /** A secret replaces a variable of its name: what a program sees of two equal names is anybody's guess. */
@@ -54,11 +55,13 @@ function scriptMounts(step: RunStep): RunMount[] {
   }));
 }
 
-function runFailed(step: RunStep, status: ExitStatus): TsbuildError {
+function runFailed(step: RunStep, status: ExitStatus, fullDisk: string | null): TsbuildError {
   const command = step.argv.join(' ').replaceAll('\n', ' ⏎ ');
   const shown = command.length > 200 ? `${command.slice(0, 200)}...` : command;
   const how = status.kind === 'code' ? `exit code ${status.code}` : `killed by ${status.signal}`;
-  const hint = status.kind === 'code' ? (status.hint ?? hintFor(status.code, how)) : hintFor(null, how);
+  const full =
+    fullDisk === null ? undefined : `the disk of ${fullDisk} is full: free disk space, or choose another folder with --cache-dir`;
+  const hint = status.kind === 'code' ? (status.hint ?? full ?? hintFor(status.code, how)) : (full ?? hintFor(null, how));
   return new TsbuildError('RUN_FAILED', `the command "${shown}" failed: ${how}`, { hint });
 }
 

@@ -34,6 +34,7 @@ import { registrySink } from '../output/registry-sink.ts';
 import { createRegistryClient } from '../registry/create-client.ts';
 import { dockerConfigFiles, dockerCredentials } from '../registry/credentials.ts';
 import type { RegistryClient } from '../registry/registry-client.ts';
+import { isDiskFull } from '../sys/disk-space.ts';
 import { openCacheFolder } from '../unpacked/cache-folder.ts';
 import { deviceKey } from '../unpacked/device-key.ts';
 import { folderLibrary } from '../unpacked/folder-library.ts';
@@ -89,6 +90,7 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
       checkout: (repository, own) => fetchGitCheckout(repository, { folder: work.path, signal: own, env: process.env }),
       sinks: sinksOf(options.output, client, report),
       scratchFolder: work.path,
+      fullDisk: () => (isDiskFull(work.path) ? work.path : null),
       parallelRuns: availableParallelism(),
       report,
       now: () => new Date(),

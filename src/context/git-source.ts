@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { TsbuildError } from '../errors.ts';
 import type { FileTree } from '../layer/tree.ts';
+import { isDiskFull } from '../sys/disk-space.ts';
 import { type GitCall, type GitCredential, GitFailure, type GitWorld, runGit } from './git-command.ts';
 import { gitTree } from './git-tree.ts';
 
@@ -102,12 +103,14 @@ export async function fetchGitCheckout(request: GitRequest, options: GitOptions)
     const gitDir = keepsGitDir(request) ? 'keep' : 'drop';
     return { tree: gitTree(repository.checkout, { gitDir, subdir: request.subdir, label }), label, commit };
   } catch (error) {
+    // git says it in many ways, and what it has written is still there.
+    const full = isDiskFull(options.folder);
     rmSync(folder, { recursive: true, force: true });
     if (!(error instanceof GitFailure)) throw error;
-    throw new TsbuildError('GIT_FAILED', `cannot fetch ${label}: ${error.message}`, {
-      hint: hintFor(error.message, options.loginHint ?? 'https://user:token@host/path/name.git'),
-      cause: error,
-    });
+    const hint = full
+      ? `the disk of ${options.folder} is full: free disk space, or choose another folder with --cache-dir`
+      : hintFor(error.message, options.loginHint ?? 'https://user:token@host/path/name.git');
+    throw new TsbuildError('GIT_FAILED', `cannot fetch ${label}: ${error.message}`, { hint, cause: error });
   }
 }
 

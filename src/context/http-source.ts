@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { createWriteStream, mkdtempSync, rmSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Response } from 'node-fetch';
@@ -48,10 +48,13 @@ const TRANSIENT_CODES = new Set([
   'ENETUNREACH',
 ]);
 
+/** What only a file system says. */
+const DISK_CODES = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO', 'EFBIG']);
+
 /** A failure that may pass. */
 class Transient extends Error {}
 
-/** Throws ADD_FAILED; credentials of the URL are sent and never shown. An abort rejects with the signal's reason. */
+/** Throws ADD_FAILED, and STORE_FAILED when the file cannot be written; credentials of the URL are sent and never shown. An abort rejects with the signal's reason. */
 export async function download(url: string, options: DownloadOptions): Promise<HttpDownload> {
   const target = parseUrl(url);
   const { attempts = 4, firstDelayMs = 500, signal } = options;
@@ -121,6 +124,9 @@ async function fetchTo(path: string, url: URL, options: DownloadOptions): Promis
     if (error instanceof TsbuildError || error instanceof Transient) throw error;
     options.signal.throwIfAborted();
     if (stalled.signal.aborted) throw new Transient(`the server sent nothing for ${stallMs / 1000} s`, { cause: error });
+    const { code = '', message } = error as NodeJS.ErrnoException;
+    if (DISK_CODES.has(code))
+      throw new TsbuildError('STORE_FAILED', `cannot keep the download in ${dirname(path)}: ${message}`, { cause: error });
     throw networkFailure(url, error);
   } finally {
     clearTimeout(timer);

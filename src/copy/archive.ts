@@ -47,7 +47,7 @@ export async function isArchive(content: FileContent, signal: AbortSignal): Prom
   }
 }
 
-/** Throws ADD_FAILED. */
+/** Throws ADD_FAILED, and STORE_FAILED when what it holds cannot be kept. */
 export async function extractArchive(request: ExtractRequest): Promise<void> {
   const spool = contentSpool(request.scratchFolder);
   const reader = createTarReader(extraction(request, spool));
@@ -57,6 +57,11 @@ export async function extractArchive(request: ExtractRequest): Promise<void> {
   } catch (error) {
     reader.abort();
     spool.discard();
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (!(error instanceof TsbuildError) && code !== undefined) {
+      const why = `"${textOf(request.name)}" cannot be extracted in ${request.scratchFolder}: ${message}`;
+      throw new TsbuildError('STORE_FAILED', why, { cause: error });
+    }
     if (!(error instanceof TsbuildError) || error.code !== 'LAYER_INVALID') throw error;
     throw new TsbuildError('ADD_FAILED', `"${textOf(request.name)}" cannot be extracted: ${error.message}`, { cause: error });
   }

@@ -198,7 +198,7 @@ export function createUnpacker(options: UnpackOptions): TarHandler {
     try {
       action();
     } catch (error) {
-      throw explained(error, current);
+      throw explained(error, current, root);
     }
   }
 
@@ -286,7 +286,7 @@ function badLink(path: BytePath, target: BytePath): TsbuildError {
   );
 }
 
-function explained(error: unknown, path: BytePath): unknown {
+function explained(error: unknown, path: BytePath, folder: string): unknown {
   if (error instanceof TsbuildError) return error;
   const code = codeOf(error);
   if (code === undefined) return error;
@@ -295,7 +295,7 @@ function explained(error: unknown, path: BytePath): unknown {
     return new TsbuildError('LAYER_INVALID', `a layer holds a name or link that is too long for Linux: "${name}"`, { cause: error });
   return new TsbuildError(
     'STORE_FAILED',
-    `"${name}" of a layer cannot be unpacked: ${code} in ${(error as NodeJS.ErrnoException).syscall ?? 'a system call'}`,
+    `"${name}" of a layer cannot be unpacked in ${folder}: ${code} in ${(error as NodeJS.ErrnoException).syscall ?? 'a system call'}`,
     { cause: error },
   );
 }

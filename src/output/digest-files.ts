@@ -1,5 +1,6 @@
 /** The files by which the next step of a pipeline learns what was built, in Kaniko's formats. Reference: kaniko pkg/executor/push.go. */
-import { access, constants, stat, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { access, constants, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Digest } from '../image/digest.ts';
 import { DOCKER_HUB, type Reference, withDefaultTag } from '../image/reference.ts';
@@ -35,11 +36,14 @@ export async function writeDigestFiles(files: DigestFiles, digest: Digest, desti
   ];
   for (const [path, text] of texts) {
     if (path === null) continue;
+    const isNew = !existsSync(path);
     try {
       makeFolder(dirname(path));
       // Not by a rename: Kubernetes' /dev/termination-log is a mounted file, which can only be written in place.
       await writeFile(path, text);
     } catch (error) {
+      // Half a digest would be taken for one.
+      if (isNew) await rm(path, { force: true });
       throw outputFailure(path, error);
     }
   }

@@ -5,7 +5,7 @@
 import { excerpt } from '../dockerfile/excerpt.ts';
 import type { SourceText } from '../dockerfile/instruction.ts';
 import { type SourceRange, TsbuildError, TsbuildErrors } from '../errors.ts';
-import { isMachineTrouble, plainCause } from './plain-cause.ts';
+import { isForWantOfSpace, isMachineTrouble, plainCause } from './plain-cause.ts';
 import { type ReportOptions, shows, type Verbosity } from './reporter.ts';
 import { palette, withoutControls } from './terminal-text.ts';
 
@@ -47,10 +47,19 @@ export function describeErrors(error: unknown, verbosity: Verbosity): readonly E
   if (error instanceof TsbuildErrors) return error.errors.flatMap((each) => describeErrors(each, verbosity));
   const stack = shows(verbosity, 'debug') && error instanceof Error ? stackOf(error) : undefined;
   if (error instanceof TsbuildError) {
-    return [{ code: error.code, message: clean(error.message), at: error.at, causes: causesOf(error), hint: error.hint, stack }];
+    return [
+      {
+        code: error.code,
+        message: clean(error.message),
+        at: error.at,
+        causes: causesOf(error),
+        hint: error.hint ?? spaceHint(error),
+        stack,
+      },
+    ];
   }
   if (isMachineTrouble(error)) {
-    return [{ code: null, message: plainCause(error), at: undefined, causes: [], hint: undefined, stack }];
+    return [{ code: null, message: plainCause(error), at: undefined, causes: [], hint: spaceHint(error), stack }];
   }
   const message = clean(error instanceof Error ? error.message : String(error));
   return [
@@ -63,6 +72,14 @@ export function describeErrors(error: unknown, verbosity: Verbosity): readonly E
       stack,
     },
   ];
+}
+
+/** What to do about a full disk, whatever met it. */
+function spaceHint(error: Error): string | undefined {
+  if (!isForWantOfSpace(error)) return undefined;
+  return error instanceof TsbuildError && error.code === 'OUTPUT_FAILED'
+    ? 'free disk space there, or write to another folder'
+    : 'free disk space, or choose another folder with --cache-dir';
 }
 
 /** What `await using` throws when disposal fails after a failure: `suppressed` came first. Node 20 has no such class. */

@@ -67,7 +67,17 @@ export function plainCause(cause: unknown): string {
   return error.message;
 }
 
-export function isMachineTrouble(error: unknown): boolean {
+/** The error, or what caused it, is that a file system took no more. */
+export function isForWantOfSpace(error: unknown): boolean {
+  const seen = new Set<unknown>();
+  for (let at = error; at instanceof Error && !seen.has(at); at = at.cause) {
+    seen.add(at);
+    if (['ENOSPC', 'EDQUOT'].includes((at as Partial<SystemError>).code ?? '')) return true;
+  }
+  return false;
+}
+
+export function isMachineTrouble(error: unknown): error is Error {
   return error instanceof Error && MACHINE_TROUBLES[(error as Partial<SystemError>).code ?? ''] !== undefined;
 }
 

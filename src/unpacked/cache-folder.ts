@@ -18,7 +18,7 @@ export function openCacheFolder(cacheFolder: string): CacheFolders {
     return Object.fromEntries(FOLDERS.map((name) => [name, openPrivate(join(cacheFolder, name))])) as CacheFolders;
   } catch (cause) {
     throw new TsbuildError('STORE_FAILED', `cannot use ${cacheFolder} as the cache folder: ${(cause as Error).message}`, {
-      hint: 'choose a writable folder with --cache-dir',
+      hint: (cause as NodeJS.ErrnoException).code === 'ENOSPC' ? undefined : 'choose a writable folder with --cache-dir',
       cause,
     });
   }

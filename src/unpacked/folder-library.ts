@@ -237,7 +237,6 @@ function openShelves({ cacheFolder, workFolder, style, owners, devices }: Folder
 
 function notStored(cacheFolder: string, cause: NodeJS.ErrnoException): TsbuildError {
   return new TsbuildError('STORE_FAILED', `cannot keep a layer in ${cacheFolder}: ${cause.message}`, {
-    hint: cause.code === 'ENOSPC' ? 'free disk space, or choose another folder with --cache-dir' : undefined,
     cause,
   });
 }

@@ -32,7 +32,7 @@ export async function openWorkFolder(parent: string, warn: (message: string) => 
     };
   } catch (cause) {
     throw new TsbuildError('STORE_FAILED', `cannot use ${parent} as a working folder: ${(cause as Error).message}`, {
-      hint: 'choose a writable folder with --cache-dir',
+      hint: (cause as NodeJS.ErrnoException).code === 'ENOSPC' ? undefined : 'choose a writable folder with --cache-dir',
       cause,
     });
   }

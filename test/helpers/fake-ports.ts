@@ -248,6 +248,7 @@ export function fakeWorld(options: FakeOptions): FakeWorld {
     checkout: () => Promise.reject(new Error('this test fetches no git repository')),
     sinks: [sink],
     scratchFolder: '/nowhere',
+    fullDisk: () => null,
     parallelRuns: options.parallelRuns ?? 4,
     report: (event) => void events.push(event),
     now: () => new Date(FIRST_MOMENT.getTime() + 1000 * moments++),

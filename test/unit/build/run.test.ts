@@ -322,6 +322,20 @@ describe('a command that fails', () => {
     expect(await failing({ kind: 'signal', signal: 'SIGKILL' })).toMatchObject({ hint: expect.stringMatching(/memory/) });
   });
 
+  test('is told with the disk that is full when it has ended', async () => {
+    const full = (code: number) =>
+      fakeWorld({
+        dockerfile: 'FROM scratch\nRUN one\n',
+        run: () => ({ status: { kind: 'code', code } }),
+        ports: { fullDisk: () => '/cache/work' },
+      })
+        .build()
+        .catch((reason: unknown) => reason as TsbuildError);
+    const hint = 'the disk of /cache/work is full: free disk space, or choose another folder with --cache-dir';
+    expect(await full(1)).toMatchObject({ code: 'RUN_FAILED', hint });
+    expect(await full(137)).toMatchObject({ hint });
+  });
+
   test('that is long is cut, and stays on one line', async () => {
     const world = fakeWorld({
       dockerfile: `FROM scratch\nRUN <<EOF\necho 1\necho ${'x'.repeat(500)}\nEOF\n`,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { TsbuildError, TsbuildErrors } from '../../../src/errors.ts';
-import { type ErrorTextOptions, formatError } from '../../../src/report/error-text.ts';
+import { describeErrors, type ErrorTextOptions, formatError } from '../../../src/report/error-text.ts';
 
 const options: ErrorTextOptions = {
   color: 'no-color',
@@ -61,8 +61,16 @@ test('a stack at debug goes on with its causes', () => {
 
 test('a full disk is no bug', () => {
   expect(formatError(system('ENOSPC', 'ENOSPC: no space left on device, write', { path: '/a' }), options)).toBe(
-    'error: the disk is full (/a)',
+    'error: the disk is full (/a)\n  hint: free disk space, or choose another folder with --cache-dir',
   );
+});
+
+test('a full disk behind another error has a hint that fits it, unless the error has its own', () => {
+  const cause = new Error('cannot keep it', { cause: system('EDQUOT', 'EDQUOT: quota exceeded, write') });
+  const hintOf = (error: TsbuildError): string | undefined => describeErrors(error, 'info')[0]?.hint;
+  expect(hintOf(new TsbuildError('STORE_FAILED', 'no', { cause }))).toBe('free disk space, or choose another folder with --cache-dir');
+  expect(hintOf(new TsbuildError('OUTPUT_FAILED', 'no', { cause }))).toBe('free disk space there, or write to another folder');
+  expect(hintOf(new TsbuildError('STORE_FAILED', 'no', { cause, hint: 'own' }))).toBe('own');
 });
 
 test('a cause that the message says already is not said twice', () => {
