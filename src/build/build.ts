@@ -78,7 +78,7 @@ async function planAndPublish(
   const plain = onceEach([...options.warnings, ...parsed.warnings, ...plans.flatMap((plan) => plan.warnings)]);
   for (const warning of warningsOf(plain, findings)) ports.report(warning);
   const states = await runPlans({ plans, request, ports, bases, contexts, undo, halt });
-  const images = imagesOf(goals, plans, states);
+  const images = imagesOf({ goals, date: request.date }, plans, states);
   ports.report(describeLayers(images, bases));
   const published = await allOrStop(
     ports.sinks.map((sink) => sink.write(images, signal)),
@@ -88,11 +88,15 @@ async function planAndPublish(
   return { images, published };
 }
 
-function imagesOf(goals: Goals, plans: readonly BuildPlan[], states: readonly StageState[]): Images {
+function imagesOf(
+  { goals, date }: { readonly goals: Goals; readonly date: Date | null },
+  plans: readonly BuildPlan[],
+  states: readonly StageState[],
+): Images {
   const [image, ...others] = goals.map(({ asked }, i) => {
     const [plan, state] = [plans[i], states[i]];
     if (plan === undefined || state === undefined) throw new Error(`platform ${i} was not built`);
-    return finishImage(targetOf(plan), state, asked);
+    return finishImage(targetOf(plan), state, { asked, date });
   });
   if (image === undefined) throw new Error('a build without a platform');
   return [image, ...others];

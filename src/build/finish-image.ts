@@ -4,10 +4,16 @@ import { normalizePlatform, type Platform } from '../image/platform.ts';
 import type { Stage } from '../plan/plan.ts';
 import type { StageState } from './stage-state.ts';
 
-/** `asked`: the platform that the image is to name, whatever its base says; null: the base's. */
-export function finishImage(stage: Stage, state: StageState, asked: Platform | null): Image {
-  const history = datedHistory(state);
-  const created = newestDate(history) ?? state.baseConfig?.created;
+export interface ImageWish {
+  /** The platform that the image is to name, whatever its base says; null: the base's. */
+  readonly asked: Platform | null;
+  /** See BuildRequest. */
+  readonly date: Date | null;
+}
+
+export function finishImage(stage: Stage, state: StageState, { asked, date }: ImageWish): Image {
+  const history = date === null ? datedHistory(state) : historyOf(state, date);
+  const created = date?.toISOString() ?? newestDate(history) ?? state.baseConfig?.created;
   const config: ImageConfig = {
     ...baseFields(state, stage, asked),
     ...(created === undefined ? {} : { created }),
@@ -31,6 +37,10 @@ function datedHistory({ baseConfig, baseHistory, history }: StageState): readonl
     return date === undefined ? entry : { created: date, ...entry };
   });
   return [...baseHistory, ...dated];
+}
+
+function historyOf({ baseHistory, history }: StageState, date: Date): readonly HistoryEntry[] {
+  return [...baseHistory, ...history.map((entry) => ({ ...entry, created: date.toISOString() }))];
 }
 
 function newestDate(history: readonly HistoryEntry[]): string | undefined {

@@ -16,6 +16,8 @@ export interface BuildRequest extends Omit<PlanInputs, 'platform'> {
   readonly dockerfile: { readonly file: string; readonly bytes: Uint8Array };
   /** Each gets an image, whose config names it. None: one image for `buildPlatform`, whose config names what its base's does. */
   readonly platforms: readonly Platform[];
+  /** Of the image's config and of what this build adds to its history; null: the time at which a layer was made. */
+  readonly date: Date | null;
   /** Paths (absolute inside the rootfs) that a RUN's layer leaves out. */
   readonly ignorePaths: readonly string[];
 }

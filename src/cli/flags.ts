@@ -93,6 +93,12 @@ export const FLAGS = [
     help: "Platform of the image, such as linux/arm64. Several, with commas or repeated, become one index. Default: this machine's. --custom-platform means the same.",
   },
   {
+    name: 'reproducible',
+    kind: 'boolean',
+    group: 'Build',
+    help: 'The same files give the same image whenever it is built: files, history and config are dated $SOURCE_DATE_EPOCH, else 1970.',
+  },
+  {
     name: 'no-cache',
     kind: 'boolean',
     group: 'Build',

@@ -13,7 +13,6 @@ const BOOLEANS = [
   'force-build-metadata',
   'no-push-cache',
   'push-ignore-immutable-tag-errors',
-  'reproducible',
   'single-snapshot',
   'skip-default-registry-fallback',
   'skip-push-permission-check',

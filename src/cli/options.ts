@@ -67,6 +67,8 @@ export interface ImageOptions {
   /** --build-context, by the names that plan/named-contexts.ts compares. */
   readonly contexts: ReadonlyMap<string, NamedContextOption>;
   readonly labels: ReadonlyMap<string, string>;
+  /** --reproducible: what everything that the build makes is dated, in whole seconds. Null: by the clock. */
+  readonly date: Date | null;
   /** Each gets an image, without duplicates. None: one image for the platform of this machine. */
   readonly platforms: readonly Platform[];
 }

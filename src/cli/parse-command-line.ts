@@ -118,8 +118,24 @@ function imageOptions(flags: GivenFlags, world: CommandLineWorld, problems: Prob
     buildArgs,
     contexts,
     labels,
+    date: (flags.boolean('reproducible') ?? false) ? reproducibleDate(world, problems) : null,
     platforms: platformOptions(flags, problems),
   };
+}
+
+/** The last second of the year 9999: dates of images have years of four digits. */
+const LAST_SECOND = 253_402_300_799;
+
+/** Spec: reproducible-builds.org/specs/source-date-epoch. Kaniko's is always 1970. */
+function reproducibleDate({ env }: CommandLineWorld, problems: Problems): Date {
+  const text = env['SOURCE_DATE_EPOCH'] ?? '';
+  if (text === '') return new Date(0);
+  if (/^\d{1,12}$/.test(text) && Number(text) <= LAST_SECOND) return new Date(Number(text) * 1000);
+  problems.usage(
+    'the variable SOURCE_DATE_EPOCH is not a number of seconds since 1970',
+    'unset it, or take the time of a commit: SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)',
+  );
+  return new Date(0);
 }
 
 /** BuildKit's switch for a context that is a git repository; a build argument of Docker, and no ARG. */

@@ -14,7 +14,7 @@ import { packEntries } from './pack.ts';
 import type { MtimePrecision } from './tar/write.ts';
 import type { TarTap } from './tar-tap.ts';
 
-export interface SealOptions {
+export interface SealTarOptions {
   /** All get the compressed bytes, at the pace of the slowest. */
   readonly sinks: readonly BlobSink[];
   readonly format: ImageFormat;
@@ -22,13 +22,19 @@ export interface SealOptions {
   /** Undefined: the compression's default. */
   readonly level: number | undefined;
   readonly taps: readonly TarTap[];
-  readonly mtime: MtimePrecision;
   readonly signal: AbortSignal;
 }
 
-export interface SealedLayer {
+export interface SealOptions extends SealTarOptions {
+  readonly mtime: MtimePrecision;
+}
+
+export interface SealedTar {
   readonly descriptor: Descriptor;
   readonly diffId: Digest;
+}
+
+export interface SealedLayer extends SealedTar {
   /** How many members the tar has; 0: the step changed nothing. */
   readonly entries: number;
 }
@@ -38,10 +44,18 @@ export interface SealedLayer {
  * what they like), no upload is left open and every tap has been told. Memory is bounded whatever the layer's size.
  */
 export async function sealLayer(entries: LayerEntries, options: SealOptions): Promise<SealedLayer> {
+  const { mtime, signal } = options;
+  let count = 0;
+  const tar = packEntries(entries, { mtime, signal, onEntry: () => count++ });
+  return { ...(await sealTar(tar, options)), entries: count };
+}
+
+/** A layer whose tar is at hand. Throws what the tar's source throws; see `sealLayer` for the rest. */
+export async function sealTar(tar: AsyncIterable<Buffer>, options: SealTarOptions): Promise<SealedTar> {
   const uploads: BlobUpload[] = [];
   try {
     for (const sink of options.sinks) uploads.push(await sink.begin(options.signal));
-    const sealed = await writeAll(entries, options, uploads);
+    const sealed = await writeAll(tar, options, uploads);
     // From here on each upload gets its commit, so none of them is aborted.
     const committing = uploads.splice(0).map((upload) => upload.commit(sealed.descriptor));
     throwFirst(await Promise.allSettled(committing));
@@ -53,14 +67,12 @@ export async function sealLayer(entries: LayerEntries, options: SealOptions): Pr
   }
 }
 
-async function writeAll(entries: LayerEntries, options: SealOptions, uploads: readonly BlobUpload[]): Promise<SealedLayer> {
-  const { format, compression, level, mtime, signal } = options;
+async function writeAll(tar: AsyncIterable<Buffer>, options: SealTarOptions, uploads: readonly BlobUpload[]): Promise<SealedTar> {
+  const { format, compression, level, signal } = options;
   const plainHash = createHash('sha256');
   const blobHash = createHash('sha256');
-  let count = 0;
   let size = 0;
-  const packed = packEntries(entries, { mtime, signal, onEntry: () => count++ });
-  const seen = observe(packed, [(chunk) => plainHash.update(chunk), ...options.taps.map((tap) => (chunk: Buffer) => tap.write(chunk))]);
+  const seen = observe(tar, [(chunk) => plainHash.update(chunk), ...options.taps.map((tap) => (chunk: Buffer) => tap.write(chunk))]);
   for await (const chunk of compress(seen, { compression, level, signal })) {
     signal.throwIfAborted();
     blobHash.update(chunk);
@@ -72,7 +84,6 @@ async function writeAll(entries: LayerEntries, options: SealOptions, uploads: re
   return {
     descriptor: { mediaType: layerMediaType(format, compression), digest, size },
     diffId: parseDigest(`sha256:${plainHash.digest('hex')}`),
-    entries: count,
   };
 }
 

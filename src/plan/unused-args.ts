@@ -19,7 +19,8 @@ export function unusedArgs(
 /** BuildKit takes the image's dates from it. */
 function undatedImage(buildArgs: ReadonlyMap<string, string>): readonly TsbuildError[] {
   if ((buildArgs.get('SOURCE_DATE_EPOCH') ?? '') === '') return [];
-  const message = '--build-arg SOURCE_DATE_EPOCH is only a variable here: the image is dated by the clock';
+  const message =
+    '--build-arg SOURCE_DATE_EPOCH is only a variable here: what dates an image is --reproducible, with this variable in the environment';
   return [new TsbuildError('DOCKERFILE_SEMANTICS', message)];
 }
 

@@ -42,6 +42,7 @@ export interface FakeOptions {
   /** --platform. */
   readonly platforms?: readonly Platform[];
   readonly ignorePaths?: readonly string[];
+  readonly date?: Date;
   readonly parallelRuns?: number;
   /** Architectures whose programs the backend can execute; all when absent. */
   readonly executes?: readonly string[];
@@ -263,6 +264,7 @@ export function fakeWorld(options: FakeOptions): FakeWorld {
     buildPlatform: PLATFORM,
     platforms: options.platforms ?? [],
     contexts: options.contexts ?? new Map(),
+    date: options.date ?? null,
     ignorePaths: options.ignorePaths ?? [],
   };
 

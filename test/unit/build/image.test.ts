@@ -168,6 +168,28 @@ describe('history', () => {
   });
 });
 
+describe('with a date', () => {
+  const date = new Date('2001-02-03T04:05:06Z');
+  const created = '2001-02-03T04:05:06.000Z';
+
+  test('the image and what the build adds to its history have it, and entries of the base keep theirs', async () => {
+    const old = { created: '2020-01-01T00:00:00Z', created_by: 'b' };
+    const { image } = await fakeWorld({
+      dockerfile: 'FROM base\nENV A=1\nRUN x\nLABEL l=v\n',
+      images: { base: { layers: [{ b: '' }], fields: { created: '2020-01-01T00:00:00Z', history: [old] } } },
+      date,
+    }).build();
+    expect(image.config.created).toBe(created);
+    expect(image.config.history?.map((entry) => entry.created)).toEqual([old.created, created, created, created]);
+  });
+
+  test('an image has it even where no step makes a layer', async () => {
+    const { image } = await fakeWorld({ dockerfile: 'FROM scratch\nENV A=1\n', date }).build();
+    expect(image.config.created).toBe(created);
+    expect(image.config.history).toEqual([{ created, created_by: 'ENV A=1', comment, empty_layer: true }]);
+  });
+});
+
 describe('the config', () => {
   test('a build that makes no layer keeps the base’s date, layers and unknown fields', async () => {
     const world = fakeWorld({

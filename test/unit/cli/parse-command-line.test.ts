@@ -51,7 +51,7 @@ test('with nothing but --no-push, everything has its default', () => {
       dockerfilePath: join(cwd, 'Dockerfile'),
       dockerfileLabel: 'Dockerfile',
     },
-    image: { target: null, buildArgs: new Map(), contexts: new Map(), labels: new Map(), platforms: [] },
+    image: { target: null, buildArgs: new Map(), contexts: new Map(), labels: new Map(), date: null, platforms: [] },
     output: { destinations: [], push: 'never', tarPath: null, ociLayoutPath: null },
     resultFiles: { digestFile: null, imageNameWithDigestFile: null, imageNameTagWithDigestFile: null },
     registry: {
@@ -179,6 +179,7 @@ describe('each flag does what it says', () => {
     ],
     [['--ignore-path', '/tmp/', '--ignore-path=/var//log/../lib'], 'execution', () => ({ ignorePaths: ['/tmp', '/var/lib'] })],
     [['--cache-dir', 'cache'], 'execution', () => ({ cacheDir: join(cwd, 'cache') })],
+    [['--reproducible'], 'image', () => ({ date: new Date(0) })],
     [['--no-cache'], 'execution', () => ({ layerCache: 'ignore' })],
     [['--isolation', 'namespaces'], 'execution', () => ({ isolation: 'namespaces' })],
     [['--secret', 'id=t,src=token'], 'execution', () => ({ secrets: [{ id: 't', from: { kind: 'file', path: join(cwd, 'token') } }] })],
@@ -215,6 +216,22 @@ test.each([
   [['--materialize', '--platform=linux/amd64,linux/arm64'], 'images of several platforms'],
 ])('%s is refused', (argv, message) => {
   expect(() => parse([...argv, '--no-push'])).toThrow(message);
+});
+
+describe('SOURCE_DATE_EPOCH', () => {
+  const dated = (SOURCE_DATE_EPOCH: string, ...flags: string[]): Date | null =>
+    parse(['--no-push', ...flags], { SOURCE_DATE_EPOCH }).image.date;
+
+  test('dates a reproducible image, and no other', () => {
+    expect(dated('1700000000', '--reproducible')).toEqual(new Date(1_700_000_000_000));
+    expect(dated('', '--reproducible')).toEqual(new Date(0));
+    expect(dated('1700000000', '--reproducible=false')).toBeNull();
+    expect(dated('1700000000')).toBeNull();
+  });
+
+  test.each(['yesterday', '-1', '1.5', '1e9', '253402300800'])('that is %s is refused', (text) => {
+    expect(() => dated(text, '--reproducible')).toThrow('SOURCE_DATE_EPOCH is not a number of seconds since 1970');
+  });
 });
 
 test('KANIKO_NO_PUSH and KANIKO_REGISTRY_MIRROR count as their flags, and a flag wins', () => {
