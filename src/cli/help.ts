@@ -1,6 +1,8 @@
 /** The text of `--help`, and the README's table of flags: both from the same list, so that they cannot differ. */
+import { type FlagSet, flagsProgram } from './command-flags.ts';
 import { FLAGS, type Flag } from './flags.ts';
-import { flagsProgram } from './read-flags.ts';
+import { BUILD_FLAGS } from './read-flags.ts';
+import { SUBCOMMANDS } from './subcommands.ts';
 
 const INTRODUCTION = 'Builds container images from Dockerfiles without a daemon.';
 
@@ -23,11 +25,17 @@ const WIDEST = 110;
 
 /** For a terminal `columns` wide. */
 export function helpText(columns: number): string {
+  const commands = ['Commands:', ...SUBCOMMANDS.map(({ name, summary }) => `  ${`tsbuild ${name}`.padEnd(TERM_COLUMNS)}${summary}`), ''];
+  return [formatHelp(BUILD_FLAGS, INTRODUCTION, columns), ...commands, EXAMPLES].join('\n');
+}
+
+/** Usage, `introduction`, and the flags by group. Ends with a newline. */
+export function formatHelp(set: FlagSet, introduction: string, columns: number): string {
   const width = Math.max(NARROWEST, Math.min(columns, WIDEST));
-  const program = flagsProgram({ given: () => undefined, unsupported: () => undefined });
+  const program = flagsProgram(set, { given: () => undefined, unsupported: () => undefined });
   program
     .usage('[flags]')
-    .description(INTRODUCTION)
+    .description(introduction)
     .configureHelp({
       helpWidth: width,
       // Flags without a short name line up with those that have one.
@@ -40,7 +48,7 @@ export function helpText(columns: number): string {
         return [...own, ...(first === null ? [] : [first]), ...lines.map((line) => ' '.repeat(INDENT + TERM_COLUMNS) + line)].join('\n');
       },
     });
-  return `${program.helpInformation()}\n${EXAMPLES}`;
+  return program.helpInformation();
 }
 
 /** A Markdown table of all flags. */

@@ -32,7 +32,7 @@ export function resolveReport(flags: ReportFlags, problems: Problems): ReportOpt
     progress,
     ...notice,
     verbosity,
-    color: colorOf(flags),
+    color: colorOf({ ...flags, stream: flags.stderr }),
     timestamps: flags.logTimestamp ? 'timestamps' : 'no-timestamps',
   };
 }
@@ -52,13 +52,18 @@ function progressOf(flags: ReportFlags, problems: Problems): ReportOptions['prog
   return isSet(flags.env['CI']) || flags.logTimestamp ? 'plain' : 'tty';
 }
 
-function colorOf(flags: ReportFlags): ReportOptions['color'] {
-  if (flags.logFormat === 'text') return 'no-color';
-  if (flags.logFormat === 'color') return 'color';
+/** `stream`: what the text is written to. */
+export function colorOf({ logFormat, env, stream }: ColorSurroundings): ReportOptions['color'] {
+  if (logFormat === 'text') return 'no-color';
+  if (logFormat === 'color') return 'color';
   // https://no-color.org: any value that is not empty.
-  if ((flags.env['NO_COLOR'] ?? '') !== '') return 'no-color';
-  if (isSet(flags.env['FORCE_COLOR'])) return 'color';
-  return flags.stderr === 'terminal' && flags.env['TERM'] !== 'dumb' ? 'color' : 'no-color';
+  if ((env['NO_COLOR'] ?? '') !== '') return 'no-color';
+  if (isSet(env['FORCE_COLOR'])) return 'color';
+  return stream === 'terminal' && env['TERM'] !== 'dumb' ? 'color' : 'no-color';
+}
+
+export interface ColorSurroundings extends Pick<ReportFlags, 'logFormat' | 'env'> {
+  readonly stream: 'terminal' | 'pipe';
 }
 
 function isSet(value: string | undefined): boolean {

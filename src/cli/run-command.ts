@@ -1,55 +1,28 @@
 /** One run of the command: parse, build, tell, write results. Knows no process: everything of it comes in as values. */
-import type { Report } from '../build/events.ts';
 import type { SourceText } from '../dockerfile/instruction.ts';
 import { TsbuildError } from '../errors.ts';
 import type { Published } from '../output/image-sink.ts';
 import { createReporter } from '../report/create-reporter.ts';
 import { formatError } from '../report/error-text.ts';
 import type { ReportOptions, ReportWorld } from '../report/reporter.ts';
+import type { CommandWorld, ExitKind } from './command-world.ts';
 import type { BuildOptions } from './options.ts';
-import { type CommandLine, type CommandLineWorld, parseCommandLine } from './parse-command-line.ts';
+import { type CommandLine, parseCommandLine } from './parse-command-line.ts';
 import { collectProblems } from './problems.ts';
 import { resolveReport } from './resolve-report.ts';
+import { type SubcommandName, subcommandOf } from './subcommands.ts';
 import { VERSION } from './version.ts';
-
-export interface BuildEnd {
-  readonly published: readonly Published[];
-  /** Why a result file is missing although the image is everywhere it should be. */
-  readonly unwritten: TsbuildError | null;
-}
-
-/** Resolves when the image is everywhere it should be. Rejects with what stopped it. */
-export type RunBuild = (options: BuildOptions, context: RunContext) => Promise<BuildEnd>;
-
-export interface RunContext {
-  readonly report: Report;
-  readonly signal: AbortSignal;
-  /** Keeps the lines of a Dockerfile that is no file of this machine, for errors that quote it. */
-  quote(source: SourceText): void;
-}
-
-export interface CommandWorld extends CommandLineWorld {
-  readonly signal: AbortSignal;
-  readonly report: ReportWorld;
-  /** Width for the help text. */
-  readonly columns: number;
-  /** stdout. */
-  writeResult(text: string): void;
-  /** Runs the same command in another process that may do more, and gives its exit code; null: go on here. */
-  runElsewhere(): Promise<number | null>;
-  readonly runBuild: RunBuild;
-}
-
-/** `told`: help or version. */
-export type ExitKind = 'built' | 'told' | 'failed' | 'usage' | 'cancelled';
 
 /** Never rejects: whatever goes wrong is told on stderr and in the result. A number is the exit code of `runElsewhere`. */
 export async function runCommand(argv: readonly string[], world: CommandWorld): Promise<ExitKind | number> {
   let line: CommandLine;
   try {
+    const subcommand = subcommandOf(argv);
+    if (subcommand !== undefined) return await runSubcommandTelling(subcommand, argv.slice(1), world);
     line = parseCommandLine(argv, world);
   } catch (error) {
-    return tellUsageError(error, world);
+    tellError(error, world);
+    return error instanceof TsbuildError ? 'usage' : 'failed';
   }
   if (line.asks === 'version') {
     world.writeResult(`${VERSION}\n`);
@@ -90,14 +63,24 @@ async function runBuildCommand(options: BuildOptions, world: CommandWorld): Prom
   }
 }
 
+async function runSubcommandTelling(name: SubcommandName, argv: readonly string[], world: CommandWorld): Promise<ExitKind | number> {
+  const { runSubcommand } = await import('./run-subcommand.ts');
+  try {
+    return await runSubcommand(name, argv, world);
+  } catch (error) {
+    if (world.signal.aborted) return 'cancelled';
+    tellError(error, world);
+    return error instanceof TsbuildError && error.code === 'USAGE' ? 'usage' : 'failed';
+  }
+}
+
 /** The reporter that the line asks for may be what is wrong with it, so colors and level come from the surroundings. */
-function tellUsageError(error: unknown, world: CommandWorld): ExitKind {
+function tellError(error: unknown, world: CommandWorld): void {
   const { color, verbosity }: ReportOptions = resolveReport(
     { progress: undefined, logFormat: undefined, verbosity: undefined, logTimestamp: false, env: world.env, stderr: world.stderr },
     collectProblems(),
   );
   world.report.write(`${formatError(error, { color, verbosity, readSource: world.report.readSource })}\n`);
-  return error instanceof TsbuildError ? 'usage' : 'failed';
 }
 
 /** `reference@digest` for each destination that was pushed to; the digest alone when there is none. */

@@ -35,11 +35,13 @@ export async function runProcess(argv: readonly string[], programs: BundledProgr
     cwd: process.cwd(),
     signal: abort.signal,
     report: reportWorld(),
+    stdout: process.stdout.isTTY ? 'terminal' : 'pipe',
     stderr: process.stderr.isTTY ? 'terminal' : 'pipe',
     columns: process.stdout.columns ?? 80,
     writeResult: (text) => process.stdout.write(text),
     runElsewhere: async () => (await import('./user-namespace.ts')).runInUserNamespace(process.argv.slice(1)),
     runBuild: async (options, context) => (await import('./wire.ts')).runBuild(options, { ...context, programs }),
+    examine: async (request) => (await import('./doctor-examine.ts')).examine({ ...request, programs }),
   });
   if (typeof code === 'number') return { code, ended: 'other' };
   if (code === 'cancelled') return { code: EXIT_CODE[received.first?.name ?? 'SIGINT'], ended: 'other' };

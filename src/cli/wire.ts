@@ -34,17 +34,16 @@ import { registrySink } from '../output/registry-sink.ts';
 import { createRegistryClient } from '../registry/create-client.ts';
 import { dockerConfigFiles, dockerCredentials } from '../registry/credentials.ts';
 import type { RegistryClient } from '../registry/registry-client.ts';
-import { isDiskFull } from '../sys/disk-space.ts';
 import { openCacheFolder } from '../unpacked/cache-folder.ts';
-import { datedLibrary } from '../unpacked/dated-library.ts';
 import { deviceKey } from '../unpacked/device-key.ts';
 import { folderLibrary } from '../unpacked/folder-library.ts';
 import { openWorkFolder } from '../unpacked/work-folder.ts';
 import { filesOfBuild } from './files-of-build.ts';
+import { defaultCacheFolder } from './cache-place.ts';
+import type { BuildEnd } from './command-world.ts';
 import { openSource, type SourcePlace } from './open-source.ts';
 import type { BuildOptions, OutputOptions, SecretOption } from './options.ts';
 import { writeAfterPublishing } from './result-files.ts';
-import type { BuildEnd } from './run-command.ts';
 import type { BundledPrograms } from './rungs.ts';
 import { tellChecking, tellResolving } from './tell-waiting.ts';
 
@@ -60,7 +59,7 @@ export interface BuildContext {
 export async function runBuild(options: BuildOptions, context: BuildContext): Promise<BuildEnd> {
   const { report, signal } = context;
   await checkDigestFiles(options.resultFiles);
-  const cacheFolder = options.execution.cacheDir ?? defaultCacheFolder(process.env);
+  const cacheFolder = options.execution.cacheDir ?? defaultCacheFolder(process.env, homedir());
   const folders = openCacheFolder(cacheFolder);
   const warn = (message: string): void => report({ type: 'warning', message });
   await using work = await openWorkFolder(folders.work, warn);
@@ -68,8 +67,6 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
   const style = overlayStyle();
   // Root makes device nodes itself.
   const devices = style === 'user' ? deviceMarks(deviceKey(folders.layers, work.path)) : undefined;
-  const layers = folderLibrary({ cacheFolder, workFolder: work.path, store, style, owners: isRoot() ? 'apply' : 'skip', devices });
-  const { date } = options.image;
   const client = registryClient(options, report);
   try {
     const place = { workFolder: work.path, env: process.env, stdin: () => process.stdin, report, signal, quote: context.quote };
@@ -86,14 +83,13 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
         const build = { inPlace: inPlaceOptions(options, cacheFolder), warn };
         return chooseBackend(wanted, { workFolder: join(work.path, 'rootfs'), programs: context.programs, devices, build }, report);
       }),
-      layers: date === null ? layers : datedLibrary(layers, { store, date }),
+      layers: folderLibrary({ cacheFolder, workFolder: work.path, store, style, owners: isRoot() ? 'apply' : 'skip', devices }),
       cacheMounts: folderCacheMounts(folders.mounts),
       secret: secretReader(options.execution.secrets, process.env),
       download: (url, own) => download(url, { folder: work.path, signal: own }),
       checkout: (repository, own) => fetchGitCheckout(repository, { folder: work.path, signal: own, env: process.env }),
       sinks: sinksOf(options.output, client, report),
       scratchFolder: work.path,
-      fullDisk: () => (isDiskFull(work.path) ? work.path : null),
       parallelRuns: availableParallelism(),
       report,
       now: () => new Date(),
@@ -127,11 +123,6 @@ function isRoot(): boolean {
   return process.geteuid?.() === 0;
 }
 
-function defaultCacheFolder(env: NodeJS.ProcessEnv): string {
-  const base = env['XDG_CACHE_HOME'];
-  return join(base === undefined || base === '' ? join(homedir(), '.cache') : base, 'tsbuild');
-}
-
 function requestOf({ image, execution }: BuildOptions, dockerfile: BuildRequest['dockerfile']): BuildRequest {
   const buildPlatform = hostPlatform(process.arch);
   return {
@@ -142,7 +133,6 @@ function requestOf({ image, execution }: BuildOptions, dockerfile: BuildRequest[
     buildPlatform,
     platforms: image.platforms,
     contexts: image.contexts,
-    date: image.date,
     ignorePaths: execution.ignorePaths,
   };
 }

@@ -14,7 +14,7 @@ export interface Credentials {
   find(registry: string, path: string): Promise<Credential | null>;
 }
 
-interface AuthEntry {
+export interface AuthEntry {
   readonly auth?: unknown;
   readonly username?: unknown;
   readonly password?: unknown;
@@ -22,7 +22,7 @@ interface AuthEntry {
   readonly registrytoken?: unknown;
 }
 
-interface DockerConfig {
+export interface DockerConfig {
   readonly auths: ReadonlyMap<string, AuthEntry>;
   readonly credHelpers: ReadonlyMap<string, string>;
   readonly credsStore: string | null;
@@ -89,17 +89,22 @@ function decodeAuth(auth: unknown, where: string): [string, string] {
 
 async function readFirst(files: readonly string[]): Promise<{ config: DockerConfig; file: string } | null> {
   for (const file of files) {
-    let text: string;
-    try {
-      text = await readFile(file, 'utf8');
-    } catch (cause) {
-      const { code, message } = cause as NodeJS.ErrnoException;
-      if (code === 'ENOENT' || code === 'ENOTDIR') continue;
-      throw new TsbuildError('AUTH_CONFIG_INVALID', `cannot read ${file}: ${message}`, { cause });
-    }
-    return { config: parseConfig(text, file), file };
+    const config = await readCredentialFile(file);
+    if (config !== null) return { config, file };
   }
   return null;
+}
+
+/** Null: there is no such file. Throws AUTH_CONFIG_INVALID. */
+export async function readCredentialFile(file: string): Promise<DockerConfig | null> {
+  try {
+    return parseConfig(await readFile(file, 'utf8'), file);
+  } catch (cause) {
+    if (cause instanceof TsbuildError) throw cause;
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return null;
+    throw new TsbuildError('AUTH_CONFIG_INVALID', `cannot read ${file}: ${message}`, { cause });
+  }
 }
 
 function parseConfig(text: string, file: string): DockerConfig {

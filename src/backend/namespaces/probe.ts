@@ -28,7 +28,7 @@ export interface NamespacesProbe {
   readonly devices?: DeviceMarks | undefined;
 }
 
-interface Obstacle {
+export interface Obstacle {
   readonly why: string;
   readonly hint: string;
 }
@@ -106,7 +106,8 @@ async function namespaceObstacle({ setpriv, unshare }: SandboxPrograms): Promise
   }
 }
 
-async function overlayObstacle(workFolder: string): Promise<Obstacle | undefined> {
+/** Why no overlay can have its upper folder in `workFolder`, which is made when missing; undefined: it can. */
+export async function overlayObstacle(workFolder: string): Promise<Obstacle | undefined> {
   makeFolder(workFolder);
   const folder = mkdtempSync(join(workFolder, 'probe-'));
   const fd = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY);

@@ -2,8 +2,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { CommandWorld, ExitKind, RunBuild } from '../../../src/cli/command-world.ts';
 import { writeAfterPublishing } from '../../../src/cli/result-files.ts';
-import { type CommandWorld, type ExitKind, type RunBuild, runCommand } from '../../../src/cli/run-command.ts';
+import { runCommand } from '../../../src/cli/run-command.ts';
 import { TsbuildError } from '../../../src/errors.ts';
 import { digestOf } from '../../../src/image/digest.ts';
 import { parseReference } from '../../../src/image/reference.ts';
@@ -28,6 +29,7 @@ async function run(
   const world: CommandWorld = {
     env: {},
     cwd,
+    stdout: 'pipe',
     stderr: 'pipe',
     signal,
     columns: 80,
@@ -45,6 +47,7 @@ async function run(
     },
     runElsewhere,
     runBuild,
+    examine: () => Promise.reject(new Error('must not be called')),
   };
   const exit = await runCommand(['--context=.', ...argv], world);
   return { exit, out, err };
