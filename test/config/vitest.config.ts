@@ -3,7 +3,7 @@
  * real registries and other builders, one file at a time, and skips visibly what a machine lacks.
  */
 import { mkdirSync } from 'node:fs';
-import { tmpdir, userInfo } from 'node:os';
+import { availableParallelism, tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
@@ -25,13 +25,23 @@ export default defineConfig({
     passWithNoTests: false,
     dangerouslyIgnoreUnhandledErrors: false,
     restoreMocks: true,
+    setupFiles: ['test/config/umask.ts'],
+    // Instead of one second, which processes may take to start on a busy machine.
+    expect: { poll: { timeout: 60_000 } },
     reporters: ['default', skippedReporter(), failedReporter()],
     // A log has a line for each file, not for each slow test: it may be cut to its end.
     slowTestThreshold: process.stdout.isTTY ? 300 : Number.POSITIVE_INFINITY,
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: ['test/unit/**/*.test.ts', 'test/contract/**/*.test.ts'], testTimeout: 30_000, hookTimeout: 30_000 },
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts', 'test/contract/**/*.test.ts'],
+          // Two on a machine of two cores, where Vitest would leave one idle.
+          maxWorkers: Math.max(2, availableParallelism() - 1),
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
       },
       {
         extends: true,

@@ -170,8 +170,9 @@ export function backendContract(name: string, make: (workFolder: string) => Prom
 
       test('reports the signal that killed the command', async () => {
         const mark = randomUUID();
-        const running = run(rootfs, { argv: ['/bin/sh', '-c', 'while :; do sleep 60; done', mark] });
-        const shellOf = await eventually(() => processesWith(`60; done ${mark}`).at(-1));
+        // Without a child, which would have this command line as well until it becomes another program.
+        const running = run(rootfs, { argv: ['/bin/sh', '-c', 'while :; do :; done', mark] });
+        const shellOf = await eventually(() => processesWith(`:; done ${mark}`).at(-1));
         process.kill(shellOf, 'SIGKILL');
         expect((await running).status).toEqual({ kind: 'signal', signal: 'SIGKILL' });
       });

@@ -185,12 +185,13 @@ export function namespacesSuite(make: (workFolder: string) => Promise<Backend>, 
     test('closes, in its first process, the folders that this was started with', async () => {
       const { initPath } = paths();
       // Its spec comes from a pipe that nobody writes to, so it waits.
-      const child = spawn('sh', ['-c', 'exec 8</dev/null 9</; exec "$@"', 'sh', process.execPath, initPath], {
-        stdio: ['ignore', 'ignore', 'inherit', 'pipe', 'pipe'],
+      const child = spawn('sh', ['-c', 'exec 8</dev/null 9</; read -r _; exec "$@"', 'sh', process.execPath, initPath], {
+        stdio: ['pipe', 'ignore', 'inherit', 'pipe', 'pipe'],
       });
       const descriptors = (): (string | undefined)[] => [8, 9].map((fd) => descriptorOf(child.pid, fd));
       try {
-        while (descriptors()[1] !== '/') await setTimeout(1);
+        while (descriptors()[1] !== '/') await setTimeout(5);
+        child.stdin?.end('go\n');
         while (descriptors()[1] === '/') await setTimeout(5);
         // Node may open a file of its own under the number that is free now.
         expect(descriptors()[0]).toBe('/dev/null');
@@ -271,7 +272,7 @@ export function namespacesSuite(make: (workFolder: string) => Promise<Backend>, 
       const { dist, initPath } = paths();
       const driver = bundle(dist, new URL('./backend-descriptors.ts', import.meta.url), 'descriptors.mjs');
       const args = [process.execPath, driver, initPath, join(home, 'descriptors'), join(home, 'base')];
-      const said = execFileSync('sh', ['-c', 'ulimit -n 100; exec "$@"', 'sh', ...args], { encoding: 'utf8', timeout: 10_000 });
+      const said = execFileSync('sh', ['-c', 'ulimit -n 100; exec "$@"', 'sh', ...args], { encoding: 'utf8' });
       expect(JSON.parse(said)).toEqual({
         failed: 7,
         codes: ['BACKEND_FAILED'],
@@ -359,8 +360,7 @@ export function namespacesSuite(make: (workFolder: string) => Promise<Backend>, 
       child.kill('SIGKILL');
       const left = (): number[] => [...processesWith(seconds), ...processesWith(init)];
       // The kernel ends them after the parent's end, not with it.
-      for (let i = 0; i < 250 && left().length > 0; i += 1) await setTimeout(20);
-      expect(left()).toEqual([]);
+      await expect.poll(left).toEqual([]);
       expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(work);
     });
   });

@@ -32,7 +32,7 @@ describeUnless(missing(['git']), 'ADD of a git repository', () => {
     const site = server.url.replace('//', '//me:s3cr3t-w0rd@');
     const files = [`--context=${join(top, 'served')}`, `--dockerfile=${join(top, 'Dockerfile')}`, `--cache-dir=${join(top, 'cache')}`];
     const output = ['--no-push', '--destination=test/image:1', `--tar-path=${join(top, 'image.tar')}`];
-    return execute([process.execPath, TSBUILD, ...files, ...output, `--build-arg=SITE=${site}`, ...flags], process.env, 60_000);
+    return execute([process.execPath, TSBUILD, ...files, ...output, `--build-arg=SITE=${site}`, ...flags]);
   }
 
   /** The image's files by layer, and all its bytes, unpacked. */

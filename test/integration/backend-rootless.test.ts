@@ -101,8 +101,7 @@ describeUnless(lacking, 'namespaces for an ordinary user', () => {
     const mark = temporary;
     expect(processesWith(mark).length).toBeGreaterThan(0);
     child.kill('SIGKILL');
-    for (let i = 0; i < 250 && processesWith(mark).length > 0; i += 1) await setTimeout(20);
-    expect(processesWith(mark)).toEqual([]);
+    await expect.poll(() => processesWith(mark)).toEqual([]);
   });
 
   test('say what is missing where no ids are given', () => {

@@ -26,7 +26,7 @@ describeUnless(missing(['umoci', 'busybox']), '--build-context', () => {
   function build(dockerfile: string, flags: readonly string[]): Promise<Outcome> {
     writeFileSync(join(top, 'Dockerfile'), dockerfile);
     const files = [`--context=${join(top, 'main')}`, `--dockerfile=${join(top, 'Dockerfile')}`, `--cache-dir=${join(top, 'cache')}`];
-    return execute([process.execPath, TSBUILD, ...files, '--no-push', ...flags], process.env, 60_000);
+    return execute([process.execPath, TSBUILD, ...files, '--no-push', ...flags]);
   }
 
   /** The files of an image in a layout, by umoci. */

@@ -38,11 +38,7 @@ const newStore = async () => {
   const root = await mkdtemp(join(folder, 'store-'));
   return diskStore(root, join(root, 'tmp'));
 };
-/** With the time limits of the product: only the faults of test/unit want shorter ones. */
-const newClient = (more: Partial<RegistryOptions> = {}) => {
-  const { timeLimits: _, ...options } = registryOptions(more);
-  return createRegistryClient(options);
-};
+const newClient = (more: Partial<RegistryOptions> = {}) => createRegistryClient(registryOptions(more));
 const inspect = async (reference: string, ...flags: string[]) => {
   const { stdout } = await run('skopeo', ['inspect', '--tls-verify=false', ...flags, `docker://${reference}`]);
   return JSON.parse(stdout) as { Digest: string; Layers: string[]; Labels: Record<string, string> };

@@ -385,7 +385,7 @@ describeUnless(missing(['git']), 'a git repository', () => {
     );
     try {
       const fetched = async (): Promise<string | undefined> => textAt((await fetch(`git://127.0.0.1:${port}/tool/.git`)).tree, 'f.txt');
-      await expect.poll(() => fetched().catch(() => undefined), { timeout: 10_000, interval: 200 }).toBe('three');
+      await expect.poll(() => fetched().catch(() => undefined), { interval: 200 }).toBe('three');
     } finally {
       if (daemon.pid !== undefined) process.kill(-daemon.pid, 'SIGKILL');
     }

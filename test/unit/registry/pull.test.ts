@@ -374,8 +374,8 @@ describe('blobs', () => {
       part(response, 0);
       response.end(blob);
     });
-    const stream = await client({ timeLimits: { idleMs: 40 } }).openBlob(from(registry), descriptor, never);
-    await new Promise((resolve) => setTimeout(resolve, 150));
+    const stream = await client({ timeLimits: { idleMs: 500 } }).openBlob(from(registry), descriptor, never);
+    await new Promise((resolve) => setTimeout(resolve, 1500));
     expect(await sha256Of(stream)).toBe(descriptor.digest);
     expect(registry.seen).toHaveLength(1);
   });

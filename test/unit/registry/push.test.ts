@@ -333,8 +333,7 @@ test('a refusal in the middle of a body ends the sending', async () => {
   const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
   const huge = { descriptor: { ...descriptor, size: 10 ** 12 }, open };
   await expect(client().pushBlob({ registry: host, repository: 'app' }, huge, never)).rejects.toMatchObject({ code: 'REGISTRY_DENIED' });
-  await new Promise((resolve) => setTimeout(resolve, 20));
-  expect(source?.destroyed).toBe(true);
+  await expect.poll(() => source?.destroyed).toBe(true);
   server.closeAllConnections();
   server.close();
 });
