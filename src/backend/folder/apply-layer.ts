@@ -81,7 +81,9 @@ const LONGEST_HOLE = 16 * 1024 * 1024;
  * Methods throw LAYER_PATH_ESCAPE and LAYER_INVALID for what the layer does wrong, STORE_FAILED for what the file system
  * refuses; the rootfs is good for nothing then. Kept paths are passed over, as Kaniko does, and a folder above them stays one.
  */
-export function createApplier({ place, ownership, index }: ApplyOptions): Applier {
+export function createApplier({ place: whole, ownership, index }: ApplyOptions): Applier {
+  const scratch: BytePath = `.tsbuild-${randomBytes(8).toString('hex')}`;
+  const place: Place = { ...whole, isKept: (path) => isWithin(path, scratch) || whole.isKept(path) };
   const folders = new Map<BytePath, Folder>([['', { meta: undefined, disk: { mtimeNs: mtimeOf(place.root) } }]]);
   const placed = new Map<BytePath, Placed>();
   const removed = new Set<BytePath>();
@@ -92,7 +94,6 @@ export function createApplier({ place, ownership, index }: ApplyOptions): Applie
   const made = new Set<BytePath>();
   /** Further names of lower files, made before any of them could go. */
   const pins = new Map<BytePath, HostPath>();
-  const scratch: BytePath = `.tsbuild-${randomBytes(8).toString('hex')}`;
   let scratches = 0;
   let file: OpenFile | undefined;
   let current: BytePath = '';
@@ -281,7 +282,7 @@ export function createApplier({ place, ownership, index }: ApplyOptions): Applie
   }
 
   function finishFolders(): void {
-    if (scratches > 0) for (const _ of removing(place, scratch, 'fail')) void _;
+    if (scratches > 0) for (const _ of removing(whole, scratch, 'fail')) void _;
     // Children first: making them has moved their folder's time.
     for (const [path, { meta, disk }] of [...folders].reverse()) {
       current = path;

@@ -65,6 +65,7 @@ describe.skipIf(!isRoot)('a layer over others', () => {
       ['dir d', 'file d/x "x"', 'symlink l -> d'],
     ],
     ['empties an opaque root', [file('x', 'x'), opaque('')], ['file x "x"']],
+    ['gives a lower file a further name below an opaque root', [hardLink('h', 'd/a'), opaque('')], ['file h "a"']],
     ['puts a file in the place of a folder', [file('d', 'x')], ['file d "x"', 'symlink l -> d']],
     ['puts a symlink in the place of a folder', [symlink('d', 'x')], ['symlink d -> x', 'symlink l -> d']],
     ['puts a folder in the place of a file', [dir('d/a')], ['dir d/a']],

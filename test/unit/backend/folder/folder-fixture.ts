@@ -93,17 +93,19 @@ export interface LineOptions {
   readonly times?: 'all' | 'files';
   /** Default: yes. */
   readonly owners?: 'no';
+  /** Which names are of one file. Default: yes. */
+  readonly links?: 'no';
 }
 
 /** Type, mode, owner, path, xattrs, other names, time, and what the file holds. */
-function print(lines: readonly Line[], { times, owners }: LineOptions): string[] {
+function print(lines: readonly Line[], { times, owners, links }: LineOptions): string[] {
   const names = new Map<string, BytePath[]>();
   for (const { link, path } of lines) if (link !== undefined) names.set(link, [...(names.get(link) ?? []), path]);
   return lines.map(({ path, meta, node, link, content }) => {
     const group = link === undefined ? [] : (names.get(link) ?? []);
     const parts = [node.type, meta.mode.toString(8), ...(owners === 'no' ? [] : [`${meta.uid}:${meta.gid}`]), path];
     for (const [name, value] of meta.xattrs ?? []) parts.push(`${name}=${Buffer.from(value).toString('latin1')}`);
-    if (group.length > 1) parts.push(`(${group.join(' ')})`);
+    if (group.length > 1 && links !== 'no') parts.push(`(${group.join(' ')})`);
     if (times === 'all' || (times === 'files' && node.type !== 'dir')) parts.push(`@${meta.mtimeNs}`);
     if (node.type === 'symlink') parts.push(`-> ${node.target}`);
     if (node.type === 'char' || node.type === 'block') parts.push(`${node.major},${node.minor}`);
