@@ -56,7 +56,7 @@ const F_FLAG = 72;
 const RESTRICTIONS = MOUNT.readonly | MOUNT.nosuid | MOUNT.nodev | MOUNT.noexec;
 
 /** The read-only, nosuid, nodev and noexec flags of the mount that `path` is on: in a user namespace a remount must not drop them. */
-export function restrictionsOf(path: string): number {
+export function restrictionsOf(path: string | Buffer): number {
   const result = Buffer.alloc(256);
   checked(statvfs(cString(path), result), 'statvfs', path);
   return result.readUInt32LE(F_FLAG) & RESTRICTIONS;

@@ -21,6 +21,7 @@ import {
 import { join, posix } from 'node:path';
 import { type BytePath, bytesOf, compareBytes, forFs, parentOf, textOf } from '../../bytes/byte-path.ts';
 import { TsbuildError } from '../../errors.ts';
+import { MOUNT, restrictionsOf } from '../../sys/mount.ts';
 import { removeTree } from '../../sys/remove-tree.ts';
 import { setMtime } from '../../sys/times.ts';
 import { setupFailed } from '../command/run-errors.ts';
@@ -62,6 +63,11 @@ export function copiedMounts(options: CopiedMountsOptions): MountPlacer {
 function explained(error: unknown): unknown {
   return error instanceof SetupError ? setupFailed(error.what, error.message, error.code) : error;
 }
+
+/** The same number on every architecture that Node runs on; Node's constants lack it. */
+const O_PATH = 0o10000000;
+/** Where a script lies that could not be executed at its target. Beside the folders of an image, and like no name in one. */
+const SCRIPTS = '/.tsbuild-scripts';
 
 /** A mount that is there. */
 interface Placed {
@@ -157,7 +163,7 @@ function startPlacing({ aside, kept, layerFolder }: CopiedMountsOptions, { folde
     if (covered !== null) renameSync(host(path), covered);
     try {
       const after = await layContent(mount, host(path), { scratch: home, layerFolder, signal });
-      const fd = openSync(host(path), constants.O_RDONLY | constants.O_NOFOLLOW);
+      const fd = openSync(host(path), O_PATH | constants.O_NOFOLLOW);
       placed.push({ target, path, identity: identityOf(host(path)), fd, after, covered, stubs });
     } catch (error) {
       await removeTree(host(path));
@@ -165,6 +171,13 @@ function startPlacing({ aside, kept, layerFolder }: CopiedMountsOptions, { folde
       removeStubs(stubs);
       throw error;
     }
+  };
+
+  /** /dev of a container is mounted noexec mostly, where a heredoc's script has its target. */
+  const isExecutable = (target: string): boolean => {
+    let { path } = findTarget(host, target);
+    while (identityOf(host(path)) === undefined) path = parentOf(path);
+    return (restrictionsOf(host(path)) & MOUNT.noexec) === 0;
   };
 
   const refuse = (path: BytePath, exists: boolean, target: string): void => {
@@ -198,7 +211,11 @@ function startPlacing({ aside, kept, layerFolder }: CopiedMountsOptions, { folde
   return {
     async add(mount, target) {
       try {
-        await cover(mount, target);
+        if (mount.type === 'file' && (mount.mode & 0o111) !== 0 && !isExecutable(target)) {
+          const to = `${SCRIPTS}/${placed.length}`;
+          await cover({ ...mount, target: to }, to);
+          await cover({ type: 'link', target, to }, target);
+        } else await cover(mount, target);
       } catch (cause) {
         signal.throwIfAborted();
         if (cause instanceof SetupError || cause instanceof TsbuildError) throw cause;

@@ -12,7 +12,9 @@ import type { LayerFolder } from './parts.ts';
 export type CopiedMount =
   | RunMount
   /** The devices that every program expects. */
-  | { readonly type: 'dev'; readonly target: string };
+  | { readonly type: 'dev'; readonly target: string }
+  /** A symlink, to where `file` lies. */
+  | { readonly type: 'link'; readonly target: string; readonly to: string };
 
 export interface ContentPlace {
   /** For layers on their way; on the file system of the rootfs, out of the reach of commands. */
@@ -32,6 +34,7 @@ export function kindOf(mount: CopiedMount): 'folder' | 'file' {
     case 'tmpfs':
       return 'folder';
     case 'file':
+    case 'link':
       return 'file';
     case 'folder':
       return statSync(mount.hostPath).isDirectory() ? 'folder' : 'file';
@@ -52,6 +55,9 @@ export async function layContent(mount: CopiedMount, to: string | Buffer, place:
     case 'tmpfs':
       mkdirSync(to);
       chmodSync(to, mount.mode);
+      return nothing;
+    case 'link':
+      symlinkSync(mount.to, to);
       return nothing;
     case 'file':
       // Shut until it has its owner. chown takes setuid and setgid off, so it comes first.

@@ -3,8 +3,8 @@ import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type ByteString, forFs } from '../../bytes/byte-path.ts';
 
-/** Where people mount credentials, and contexts, for Kaniko. */
-const OWN = ['/tsbuild', '/kaniko', '/workspace'];
+/** tsbuild's own, and where people mount credentials for Kaniko. */
+const OWN = ['/tsbuild', '/kaniko'];
 const OF_THE_KERNEL = /^\/(?:proc|sys|dev)(?:\/|$)/;
 /** Of Kubernetes: the token of the service account. */
 const TOKENS = /^\/(?:var\/)?run\/secrets\//;

@@ -50,6 +50,8 @@ export function inPlaceBackend({ kept, closed, programs, afterwards, warn }: InP
     form: { kind: 'copy', most: 1 },
     async open(layers, signal) {
       for (const layer of layers) refuse.layer(layer);
+      // The folder that tsbuild was started in may go.
+      process.chdir('/');
       makeFolder(WORK);
       const start = await starting();
       const aside = mkdtempSync(join(WORK, 'aside-'));

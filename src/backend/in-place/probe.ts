@@ -52,9 +52,11 @@ export async function probeInPlace(asked: InPlaceProbe): Promise<Probe> {
     backend() {
       const mounts = mountPoints(readFileSync('/proc/self/mountinfo', 'latin1'));
       const kept = keptPaths({ named: asked.kept, ignored: asked.ignored, mounts, varRun: asked.varRun });
+      // An image may have a /workspace of its own where the container has none in use.
+      const workspace = kept.all.includes('workspace') ? ['/workspace'] : [];
       return inPlaceBackend({
         kept,
-        closed: closedPlaces({ named: asked.kept, mounts }),
+        closed: closedPlaces({ named: [...asked.kept, ...workspace], mounts }),
         programs: asked.programs,
         afterwards: asked.afterwards === 'cleared' ? 'cleared' : 'left',
         warn: asked.warn,
