@@ -8,8 +8,11 @@ import { count, formatBytes, formatSeconds } from './units.ts';
 export type StepStart = Extract<BuildEvent, { type: 'step-start' }>;
 export type StepEnd = Extract<BuildEvent, { type: 'step-end' }>;
 
+/** Other isolations: `in NAME`. */
+const WHERE: Readonly<Record<string, string>> = { 'in-place': 'in place', chroot: 'in a chroot', proot: 'under proot' };
+
 export function planText(event: Extract<BuildEvent, { type: 'plan' }>): string {
-  const run = event.isolation === 'none' ? '' : `, RUN in ${event.isolation}`;
+  const run = event.isolation === 'none' ? '' : `, RUN ${WHERE[event.isolation] ?? `in ${event.isolation}`}`;
   return `Building ${count(event.steps, 'step')} in ${count(event.stages, 'stage')}${run}`;
 }
 
