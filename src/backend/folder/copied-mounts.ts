@@ -108,6 +108,7 @@ function startPlacing({ aside, kept, layerFolder }: CopiedMountsOptions, { folde
   const top = folder.root === '/' ? '' : bytesOf(folder.root);
   const host = (path: BytePath): string | Buffer => (path === '' ? folder.root : forFs(`${top}/${path}`));
   const home = mkdtempSync(join(aside, 'covered-'));
+  const own = lstatSync(home);
   const placed: Placed[] = [];
   const anchors = new Map<BytePath, Anchor>();
 
@@ -142,7 +143,8 @@ function startPlacing({ aside, kept, layerFolder }: CopiedMountsOptions, { folde
   const isUnused = ({ path, identity }: Stub): boolean => {
     if (!isReachable(path) || identityOf(host(path)) !== identity) return false;
     const { mode, uid, gid } = lstatSync(host(path));
-    return (mode & 0o7777) === 0o755 && uid === 0 && gid === 0 && readdirSync(host(path)).length === 0;
+    // Of an ordinary user's it is not seen whether a command gave it to somebody else.
+    return (mode & 0o7777) === 0o755 && uid === own.uid && gid === own.gid && readdirSync(host(path)).length === 0;
   };
   /** Whether all above `path` are still folders: a command may have put symlinks there, which lead anywhere. */
   const isReachable = (path: BytePath): boolean => {
