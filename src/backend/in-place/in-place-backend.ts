@@ -9,7 +9,7 @@ import { TsbuildError } from '../../errors.ts';
 import { makeFolder } from '../../sys/make-folder.ts';
 import { hideFromOthers } from '../../sys/process-family.ts';
 import { removeTree } from '../../sys/remove-tree.ts';
-import type { Backend, LayerMaterial, Rootfs } from '../backend.ts';
+import type { Backend, ExitStatus, LayerMaterial, Rootfs, RunSpec } from '../backend.ts';
 import { DOCKER_CAPABILITIES } from '../command/capabilities.ts';
 import { startsHere } from '../command/foreign-programs.ts';
 import { watchProcessTree } from '../command/process-tree.ts';
@@ -107,10 +107,18 @@ function guarded(rootfs: Rootfs, refuse: Refusal): Rootfs {
     },
     async run(spec, signal) {
       refuse.workingFolder(spec.cwd);
-      return rootfs.run(spec, signal);
+      return withHint(await rootfs.run(spec, signal), spec);
     },
   };
 }
+
+function withHint(status: ExitStatus, { user, argv }: RunSpec): ExitStatus {
+  if (status.kind !== 'code' || status.code === 0 || user.uid === 0) return status;
+  return /\b(?:sudo|su|doas)\b/.test(argv.join(' ')) ? { ...status, hint: NO_NEW_PRIVILEGES } : status;
+}
+
+const NO_NEW_PRIVILEGES =
+  'in place a command of another user than root cannot become root, since it could then read credentials: do that part in a RUN after USER root';
 
 function refusalOf({ all, quiet }: KeptPaths, warn: (message: string) => void): Refusal {
   const loud = all.filter((path) => !quiet.has(path) && ![...quiet].some((one) => path.startsWith(`${one}/`)));
