@@ -34,13 +34,15 @@ import { registrySink } from '../output/registry-sink.ts';
 import { createRegistryClient } from '../registry/create-client.ts';
 import { dockerConfigFiles, dockerCredentials } from '../registry/credentials.ts';
 import type { RegistryClient } from '../registry/registry-client.ts';
+import { isDiskFull } from '../sys/disk-space.ts';
 import { openCacheFolder } from '../unpacked/cache-folder.ts';
+import { datedLibrary } from '../unpacked/dated-library.ts';
 import { deviceKey } from '../unpacked/device-key.ts';
 import { folderLibrary } from '../unpacked/folder-library.ts';
 import { openWorkFolder } from '../unpacked/work-folder.ts';
-import { filesOfBuild } from './files-of-build.ts';
 import { defaultCacheFolder } from './cache-place.ts';
 import type { BuildEnd } from './command-world.ts';
+import { filesOfBuild } from './files-of-build.ts';
 import { openSource, type SourcePlace } from './open-source.ts';
 import type { BuildOptions, OutputOptions, SecretOption } from './options.ts';
 import { writeAfterPublishing } from './result-files.ts';
@@ -67,6 +69,8 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
   const style = overlayStyle();
   // Root makes device nodes itself.
   const devices = style === 'user' ? deviceMarks(deviceKey(folders.layers, work.path)) : undefined;
+  const layers = folderLibrary({ cacheFolder, workFolder: work.path, store, style, owners: isRoot() ? 'apply' : 'skip', devices });
+  const { date } = options.image;
   const client = registryClient(options, report);
   try {
     const place = { workFolder: work.path, env: process.env, stdin: () => process.stdin, report, signal, quote: context.quote };
@@ -83,13 +87,14 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
         const build = { inPlace: inPlaceOptions(options, cacheFolder), warn };
         return chooseBackend(wanted, { workFolder: join(work.path, 'rootfs'), programs: context.programs, devices, build }, report);
       }),
-      layers: folderLibrary({ cacheFolder, workFolder: work.path, store, style, owners: isRoot() ? 'apply' : 'skip', devices }),
+      layers: date === null ? layers : datedLibrary(layers, { store, date }),
       cacheMounts: folderCacheMounts(folders.mounts),
       secret: secretReader(options.execution.secrets, process.env),
       download: (url, own) => download(url, { folder: work.path, signal: own }),
       checkout: (repository, own) => fetchGitCheckout(repository, { folder: work.path, signal: own, env: process.env }),
       sinks: sinksOf(options.output, client, report),
       scratchFolder: work.path,
+      fullDisk: () => (isDiskFull(work.path) ? work.path : null),
       parallelRuns: availableParallelism(),
       report,
       now: () => new Date(),
@@ -133,6 +138,7 @@ function requestOf({ image, execution }: BuildOptions, dockerfile: BuildRequest[
     buildPlatform,
     platforms: image.platforms,
     contexts: image.contexts,
+    date: image.date,
     ignorePaths: execution.ignorePaths,
   };
 }
