@@ -1,11 +1,12 @@
 /**
  * A plain folder that holds a stack of layers as one tree, and knows what a command changed in it: by walking it and comparing
- * with what it remembers of each file. Nothing is remembered of content but a hash of what layers brought.
+ * with what it remembers of each file. Of content a hash is remembered.
  */
 import { lstatSync, mkdirSync } from 'node:fs';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { BytePath } from '../../bytes/byte-path.ts';
 import { TsbuildError } from '../../errors.ts';
+import type { FileNode, LayerEntry } from '../../layer/entry.ts';
 import type { LayerIndex } from '../../layer/layer-index.ts';
 import { type Applied, createApplier } from './apply-layer.ts';
 import { removingBelow } from './apply-remove.ts';
@@ -15,6 +16,7 @@ import type { Ownership } from './ownership.ts';
 import type { LayerFolder } from './parts.ts';
 import { walk } from './walk.ts';
 import { FILES_PER_TURN, readChanges } from './walk-changes.ts';
+import { fileKey } from './walk-content.ts';
 import { createWalkMemory, type Remembered, type WalkMemory } from './walk-memory.ts';
 import { layerXattrs } from './walk-xattrs.ts';
 
@@ -35,6 +37,8 @@ export function layerFolder({ root, kept, ownership }: LayerFolderOptions): Laye
   let memory: WalkMemory = createWalkMemory();
   /** Whether the memory holds every file, and not only those of layers. */
   let remembers: 'all' | 'layers' = 'layers';
+  /** What commands changed and nobody has read for the memory: that waits until there is another command. */
+  let unread: readonly LayerEntry[] = [];
 
   /** As it is now; forgets what is gone. */
   function refresh(path: BytePath, knownAs: (was: Remembered | undefined) => Known): void {
@@ -73,6 +77,22 @@ export function layerFolder({ root, kept, ownership }: LayerFolderOptions): Laye
     for (const path of memory.unmet()) memory.delete(path);
   }
 
+  async function readUnread(signal: AbortSignal): Promise<void> {
+    for (const entry of unread) {
+      if (entry.kind !== 'put' || memory.get(entry.path)?.content !== undefined) continue;
+      const { path, node } = entry;
+      const content = node.type === 'hardlink' ? memory.get(node.target)?.content : await contentOf(path, node, signal);
+      if (content !== undefined) memory.setContent(path, content);
+    }
+    unread = [];
+  }
+
+  /** undefined: it is no file any more, since a layer was laid. */
+  async function contentOf(path: BytePath, { type }: FileNode, signal: AbortSignal): Promise<string | undefined> {
+    const host = place.host(path);
+    return type === 'file' && lstatSync(host, { throwIfNoEntry: false })?.isFile() === true ? fileKey(host, signal) : undefined;
+  }
+
   function makeFolder(path: BytePath): void {
     const host = place.host(path);
     mkdirSync(host, 0o755);
@@ -92,6 +112,7 @@ export function layerFolder({ root, kept, ownership }: LayerFolderOptions): Laye
     async mark(signal) {
       if (remembers === 'layers') await rememberAll(signal);
       remembers = 'all';
+      await readUnread(signal);
       await laterThan(memory.newestNs());
       signal.throwIfAborted();
     },
@@ -118,12 +139,14 @@ export function layerFolder({ root, kept, ownership }: LayerFolderOptions): Laye
 
     async *changes(signal) {
       if (remembers !== 'all') throw new Error('nothing was marked');
-      yield* await readChanges({ place, ownership, memory, signal });
+      unread = await readChanges({ place, ownership, memory, signal });
+      yield* unread;
     },
 
     async clear(signal) {
       memory = createWalkMemory();
       remembers = 'layers';
+      unread = [];
       let count = 0;
       for (const _ of removingBelow(place, '', 'stay')) {
         if ((count += 1) % FILES_PER_TURN === 0) await setImmediate();

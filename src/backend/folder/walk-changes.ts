@@ -99,7 +99,7 @@ interface Now {
 
 /**
  * A file that only got what it had, or a further name, or was replaced by its like: BuildKit leaves it out, too. Only where the
- * content is known from a layer; else a file whose ctime moved counts as changed.
+ * content is known; else a file whose ctime moved counts as changed.
  */
 async function isUnchanged(was: Remembered, { met: { host, seen }, xattrs, content, signal }: Now): Promise<boolean> {
   if (!isSameMeta(was, seen, xattrs) || was.rdev !== seen.rdev) return false;

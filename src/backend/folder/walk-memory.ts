@@ -29,6 +29,8 @@ export interface WalkMemory {
   /** Whether the path is met as it was: nothing of it changed, not even its ctime. */
   isSame(path: BytePath, seen: Seen): boolean;
   set(path: BytePath, seen: Seen, known: { readonly xattrs: Xattrs | undefined; readonly content: string | undefined }): void;
+  /** What was read of a remembered file since. */
+  setContent(path: BytePath, content: string): void;
   /** Counts the path among those that the walk that goes on has met. */
   meet(path: BytePath): void;
   startWalk(): void;
@@ -144,6 +146,10 @@ export function createWalkMemory(): WalkMemory {
       if (known.xattrs === undefined) xattrs.delete(row);
       else xattrs.set(row, known.xattrs);
       if (stats.ctimeNs > newest) newest = stats.ctimeNs;
+    },
+    setContent(path, content) {
+      const row = rows.get(path);
+      if (row !== undefined) contents[row] = content;
     },
     meet(path) {
       const row = rows.get(path);
