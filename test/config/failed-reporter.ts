@@ -45,7 +45,9 @@ function shorten(text: string, most: number): string {
 
 function errorText({ message, expected, actual, stacks }: SerializedError, most: number): string {
   const plain = (value: unknown): string => stripVTControlCharacters(String(value)).trim();
-  const lines = [shorten(plain(message), Math.floor(most / 2))];
+  // A test that ran tsbuild has its whole output as the message.
+  const [, said = message] = /^(error: [\s\S]*)/m.exec(stripVTControlCharacters(message)) ?? [];
+  const lines = [shorten(plain(said), Math.floor(most / 2))];
   if (expected !== undefined && actual !== undefined && `${expected}${actual}`.length > 8)
     lines.push(`expected ${shorten(plain(expected), Math.floor(most / 4))}`, `received ${shorten(plain(actual), Math.floor(most / 4))}`);
   const [frame] = stacks ?? [];
