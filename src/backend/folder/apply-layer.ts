@@ -9,7 +9,7 @@
  */
 import { type Hash, randomBytes } from 'node:crypto';
 import { closeSync, constants, ftruncateSync, linkSync, lstatSync, mkdirSync, openSync, symlinkSync, writeSync } from 'node:fs';
-import { type BytePath, type ByteString, baseName, forFs, joinPath, parentOf, textOf } from '../../bytes/byte-path.ts';
+import { type BytePath, type ByteString, baseName, forFs, joinPath, parentOf } from '../../bytes/byte-path.ts';
 import { TsbuildError } from '../../errors.ts';
 import type { FileMeta } from '../../layer/entry.ts';
 import { followLinks } from '../../layer/follow-links.ts';
@@ -18,6 +18,7 @@ import { isWithin, memberPath, notBelow, parseMemberName } from '../../layer/mem
 import type { TarHandler, TarMember } from '../../layer/tar/member.ts';
 import { makeNode } from '../../sys/mknod.ts';
 import { setMtime } from '../../sys/times.ts';
+import { badLink, explained, keptTarget, noTarget } from './apply-errors.ts';
 import { type Removed, removing, removingBelow } from './apply-remove.ts';
 import type { Place } from './layer-folder-place.ts';
 import type { HostPath, Ownership } from './ownership.ts';
@@ -384,38 +385,4 @@ function make(create: () => void): 'made' | 'exists' {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return 'exists';
     throw error;
   }
-}
-
-function badLink(path: BytePath, target: BytePath): TsbuildError {
-  return new TsbuildError(
-    'LAYER_INVALID',
-    `a layer's hard link "${textOf(path)}" leads to "${textOf(target)}", which is a folder, the link itself or below it`,
-  );
-}
-
-function noTarget(path: BytePath, target: BytePath): TsbuildError {
-  return new TsbuildError(
-    'LAYER_INVALID',
-    `a layer's hard link "${textOf(path)}" leads to "${textOf(target)}", which neither this layer nor one below it has`,
-    { hint: 'the image is damaged: containerd and podman refuse it, too' },
-  );
-}
-
-function keptTarget(path: BytePath, target: BytePath): TsbuildError {
-  return new TsbuildError(
-    'BACKEND_FAILED',
-    `a layer's hard link "${textOf(path)}" leads to "${textOf(target)}" of a lower layer, which is out of the build's reach here`,
-    { hint: 'build with another --isolation: only in place are such paths not those of the image' },
-  );
-}
-
-function explained(error: unknown, path: BytePath): unknown {
-  if (error instanceof TsbuildError) return error;
-  const { code, syscall = 'a system call' } = error as NodeJS.ErrnoException;
-  if (code === undefined) return error;
-  const name = textOf(path).slice(0, 300);
-  if (code === 'ENAMETOOLONG') {
-    return new TsbuildError('LAYER_INVALID', `a layer holds a name or link that is too long for Linux: "${name}"`, { cause: error });
-  }
-  return new TsbuildError('STORE_FAILED', `"${name}" of a layer cannot be laid into the rootfs: ${code} in ${syscall}`, { cause: error });
 }
