@@ -16,7 +16,7 @@ export interface FlagSet {
   readonly command: string;
   readonly flags: readonly CommandFlag[];
   /** Known, so that their values are not taken for something else, and reported as not supported. */
-  readonly unsupported: readonly FlagShape[];
+  readonly unsupported: readonly (FlagShape & { readonly hint?: string })[];
   readonly switches: readonly CommandSwitch[];
 }
 
@@ -62,7 +62,8 @@ export function readGiven<Name extends string>(argv: readonly string[], set: Fla
     problems.add(
       'NOT_SUPPORTED',
       `not supported yet: --${name}`,
-      'this flag of Kaniko changes the build, so tsbuild does not ignore it; leave it out',
+      set.unsupported.find((flag) => flag.name === name)?.hint ??
+        'this flag of Kaniko changes the build, so tsbuild does not ignore it; leave it out',
     );
   }
   // What follows an unknown flag without a dash is likely its value: naming it too would only hide the flag.

@@ -3,7 +3,7 @@
  * would; nothing stays but the folders of an empty cache.
  */
 import { mkdtempSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { overlayObstacle } from '../backend/namespaces/probe.ts';
 import { TsbuildError } from '../errors.ts';
@@ -13,7 +13,7 @@ import type { CredentialFacts, DoctorFacts, Obstacle, RungFacts, StorageFacts } 
 import { removeTree } from '../sys/remove-tree.ts';
 import { openCacheFolder } from '../unpacked/cache-folder.ts';
 import { openWorkFolder } from '../unpacked/work-folder.ts';
-import { defaultCacheFolder } from './cache-place.ts';
+import { defaultCacheFolder, homeFolder } from './cache-place.ts';
 import { readMounts, storageFacts } from './doctor-storage.ts';
 import { systemFacts } from './doctor-system.ts';
 import { type BundledPrograms, LADDER, type RungPlace } from './rungs.ts';
@@ -26,7 +26,7 @@ export interface ExamineRequest {
 
 export async function examine({ cacheDir, programs }: ExamineRequest): Promise<DoctorFacts> {
   const system = systemFacts();
-  const cacheFolder = cacheDir ?? defaultCacheFolder(process.env, homedir());
+  const cacheFolder = cacheDir ?? defaultCacheFolder(process.env, homeFolder());
   await using work = await scratchOf(cacheFolder);
   const rungs = await climb({ workFolder: join(work.path, 'rootfs'), programs, devices: undefined });
   const places: readonly Pick<StorageFacts, 'use' | 'folder'>[] = [
@@ -49,7 +49,7 @@ export async function examine({ cacheDir, programs }: ExamineRequest): Promise<D
     rungs,
     cacheFault: work.fault,
     storage,
-    credentials: await credentialFacts(dockerConfigFiles(process.env, homedir())),
+    credentials: await credentialFacts(dockerConfigFiles(process.env, homeFolder())),
     system,
   };
 }

@@ -112,6 +112,13 @@ export const FLAGS = [
     help: 'Where pulled layers and caches of RUN --mount=type=cache are kept. Default: ~/.cache/tsbuild ($XDG_CACHE_HOME/tsbuild).',
   },
   {
+    name: 'tmp-dir',
+    kind: 'value',
+    value: 'folder',
+    group: 'Build',
+    help: 'Where a build keeps what it needs until its end only: fetched contexts, downloads, extracted archives and what RUN writes. Default: inside the cache folder; TMPDIR moves all but what RUN writes.',
+  },
+  {
     name: 'ignore-path',
     kind: 'list',
     value: 'path',

@@ -45,14 +45,23 @@ const VALUES = [
 ] as const;
 
 export interface UnsupportedFlag {
+  /** What to do instead; leaving it out when absent. */
+  readonly hint?: string;
   readonly name: string;
   readonly short?: string;
   readonly kind: 'boolean' | 'value';
 }
 
+const PARTICULARS: Readonly<Partial<Record<(typeof VALUES)[number], Pick<UnsupportedFlag, 'short' | 'hint'>>>> = {
+  bucket: { short: 'b' },
+  'kaniko-dir': {
+    hint: 'tsbuild needs no folder for itself: --tmp-dir FOLDER is for working files, --cache-dir FOLDER for layers, DOCKER_CONFIG for credentials',
+  },
+};
+
 export const UNSUPPORTED_KANIKO_FLAGS: readonly UnsupportedFlag[] = [
   ...BOOLEANS.map((name) => ({ name, kind: 'boolean' as const })),
-  ...VALUES.map((name) => (name === 'bucket' ? { name, short: 'b', kind: 'value' as const } : { name, kind: 'value' as const })),
+  ...VALUES.map((name) => ({ name, kind: 'value' as const, ...(PARTICULARS[name] ?? {}) })),
 ];
 
 /** Environment variables that change what Kaniko builds and that tsbuild does not act on. */

@@ -124,6 +124,8 @@ export interface ExecutionOptions {
   readonly isolation: 'auto' | IsolationName;
   /** Absolute; null: the default place for this user. Holds layers, unpacked layers and cache mounts. */
   readonly cacheDir: string | null;
+  /** Absolute: what only this build needs, what RUN writes included. Null: inside the cache folder, or in TMPDIR where that does. */
+  readonly tmpDir: string | null;
   /** --no-cache: no step may be answered from earlier builds. */
   readonly layerCache: 'use' | 'ignore';
   /** Ids are unique. */

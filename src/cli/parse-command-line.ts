@@ -253,6 +253,7 @@ function executionOptions(flags: GivenFlags, world: CommandLineWorld, problems: 
   return {
     isolation: ISOLATION_CHOICES.find((name) => name === flags.value('isolation')) ?? 'auto',
     cacheDir: absolute(flags.value('cache-dir'), world),
+    tmpDir: absolute(flags.value('tmp-dir'), world),
     layerCache: flags.boolean('no-cache') ? 'ignore' : 'use',
     secrets: [...secrets.values()],
     ignorePaths,

@@ -9,6 +9,7 @@ import type { CommandWorld, ExitKind } from './command-world.ts';
 import type { BuildOptions } from './options.ts';
 import { type CommandLine, parseCommandLine } from './parse-command-line.ts';
 import { collectProblems } from './problems.ts';
+import { readFlags } from './read-flags.ts';
 import { resolveReport } from './resolve-report.ts';
 import { type SubcommandName, subcommandOf } from './subcommands.ts';
 import { VERSION } from './version.ts';
@@ -21,7 +22,7 @@ export async function runCommand(argv: readonly string[], world: CommandWorld): 
     if (subcommand !== undefined) return await runSubcommandTelling(subcommand, argv.slice(1), world);
     line = parseCommandLine(argv, world);
   } catch (error) {
-    tellError(error, world);
+    await tellLineError(error, argv, world);
     return error instanceof TsbuildError ? 'usage' : 'failed';
   }
   if (line.asks === 'version') {
@@ -72,6 +73,16 @@ async function runSubcommandTelling(name: SubcommandName, argv: readonly string[
     tellError(error, world);
     return error instanceof TsbuildError && error.code === 'USAGE' ? 'usage' : 'failed';
   }
+}
+
+/** What is wrong with a command line, as JSON where the line asks for that, be it wrong in other things. */
+async function tellLineError(error: unknown, argv: readonly string[], world: CommandWorld): Promise<void> {
+  const flags = readFlags(argv, collectProblems());
+  const asked = { progress: flags.value('progress'), logFormat: flags.value('log-format'), verbosity: flags.value('verbosity') };
+  const options = resolveReport({ ...asked, logTimestamp: false, env: world.env, stderr: world.stderr }, collectProblems());
+  // Who reads JSON reads nothing else.
+  if (options.progress === 'json') (await createReporter(options, world.report)).finish({ kind: 'failed', error });
+  else tellError(error, world);
 }
 
 /** The reporter that the line asks for may be what is wrong with it, so colors and level come from the surroundings. */

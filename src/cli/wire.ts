@@ -3,7 +3,7 @@
  * its interfaces, and disposed of here.
  */
 import { readFileSync } from 'node:fs';
-import { availableParallelism, homedir } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { InPlaceOptions } from '../backend/in-place/probe.ts';
 import { overlayStyle } from '../backend/namespaces/process-status.ts';
@@ -35,12 +35,12 @@ import { createRegistryClient } from '../registry/create-client.ts';
 import { dockerConfigFiles, dockerCredentials } from '../registry/credentials.ts';
 import type { RegistryClient } from '../registry/registry-client.ts';
 import { isDiskFull } from '../sys/disk-space.ts';
-import { openCacheFolder } from '../unpacked/cache-folder.ts';
+import { type CacheFolders, openCacheFolder, openUsualCacheFolder } from '../unpacked/cache-folder.ts';
 import { datedLibrary } from '../unpacked/dated-library.ts';
 import { deviceKey } from '../unpacked/device-key.ts';
 import { folderLibrary } from '../unpacked/folder-library.ts';
-import { openWorkFolder } from '../unpacked/work-folder.ts';
-import { defaultCacheFolder } from './cache-place.ts';
+import { openTemporaryFolder, openWorkFolder } from '../unpacked/work-folder.ts';
+import { cacheFolderInstead, defaultCacheFolder, homeFolder, temporaryFolderOf } from './cache-place.ts';
 import type { BuildEnd } from './command-world.ts';
 import { filesOfBuild } from './files-of-build.ts';
 import { openSource, type SourcePlace } from './open-source.ts';
@@ -61,10 +61,15 @@ export interface BuildContext {
 export async function runBuild(options: BuildOptions, context: BuildContext): Promise<BuildEnd> {
   const { report, signal } = context;
   await checkDigestFiles(options.resultFiles);
-  const cacheFolder = options.execution.cacheDir ?? defaultCacheFolder(process.env, homedir());
-  const folders = openCacheFolder(cacheFolder);
   const warn = (message: string): void => report({ type: 'warning', message });
+  const { path: cacheFolder, folders } = openCache(options.execution.cacheDir, warn);
   await using work = await openWorkFolder(folders.work, warn);
+  const { tmpDir } = options.execution;
+  const temporaryFolder = tmpDir ?? temporaryFolderOf(process.env);
+  await using temporary = temporaryFolder === null ? null : await openTemporaryFolder(temporaryFolder, warn);
+  const scratch = (temporary ?? work).path;
+  // What RUN writes needs a file system that can carry an overlay, which the /tmp of a container is not: TMPDIR does not move it.
+  const rootfsFolder = tmpDir === null ? work.path : scratch;
   const store = diskStore(cacheFolder, work.path);
   const style = overlayStyle();
   // Root makes device nodes itself.
@@ -73,7 +78,7 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
   const { date } = options.image;
   const client = registryClient(options, report);
   try {
-    const place = { workFolder: work.path, env: process.env, stdin: () => process.stdin, report, signal, quote: context.quote };
+    const place = { workFolder: scratch, env: process.env, stdin: () => process.stdin, report, signal, quote: context.quote };
     const source = await openSource(options.source, place);
     const ports: Ports = {
       context: source.context,
@@ -84,17 +89,17 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
         const { chooseBackend } = await import('./rungs.ts');
         const { isolation, inPlace } = options.execution;
         const wanted = inPlace.afterwards === 'the image' ? 'in-place' : isolation;
-        const build = { inPlace: inPlaceOptions(options, cacheFolder), warn };
-        return chooseBackend(wanted, { workFolder: join(work.path, 'rootfs'), programs: context.programs, devices, build }, report);
+        const build = { inPlace: inPlaceOptions(options, [cacheFolder, scratch]), warn };
+        return chooseBackend(wanted, { workFolder: join(rootfsFolder, 'rootfs'), programs: context.programs, devices, build }, report);
       }),
       layers: date === null ? layers : datedLibrary(layers, { store, date }),
       cacheMounts: folderCacheMounts(folders.mounts),
       secret: secretReader(options.execution.secrets, process.env),
-      download: (url, own) => download(url, { folder: work.path, signal: own }),
-      checkout: (repository, own) => fetchGitCheckout(repository, { folder: work.path, signal: own, env: process.env }),
+      download: (url, own) => download(url, { folder: scratch, signal: own }),
+      checkout: (repository, own) => fetchGitCheckout(repository, { folder: scratch, signal: own, env: process.env }),
       sinks: sinksOf(options.output, client, report),
-      scratchFolder: work.path,
-      fullDisk: () => (isDiskFull(work.path) ? work.path : null),
+      scratchFolder: scratch,
+      fullDisk: () => (isDiskFull(rootfsFolder) ? rootfsFolder : null),
       parallelRuns: availableParallelism(),
       report,
       now: () => new Date(),
@@ -110,10 +115,16 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
   }
 }
 
-function inPlaceOptions(options: BuildOptions, cacheFolder: string): InPlaceOptions {
+function openCache(asked: string | null, warn: (message: string) => void): { readonly path: string; readonly folders: CacheFolders } {
+  if (asked !== null) return { path: asked, folders: openCacheFolder(asked) };
+  const usual = defaultCacheFolder(process.env, homeFolder());
+  return openUsualCacheFolder({ usual, instead: cacheFolderInstead(process.env, process.geteuid?.() ?? 0) }, warn);
+}
+
+function inPlaceOptions(options: BuildOptions, own: readonly string[]): InPlaceOptions {
   const { inPlace, ignorePaths } = options.execution;
   const { afterwards, outsideContainer, varRun } = inPlace;
-  const kept = [...filesOfBuild(options), cacheFolder, ...dockerConfigFiles(process.env, homedir())];
+  const kept = [...filesOfBuild(options), ...own, ...dockerConfigFiles(process.env, homeFolder())];
   return { kept, ignored: ignorePaths, varRun, outsideContainer, afterwards: afterwards === 'the image' ? 'left' : afterwards };
 }
 
@@ -161,7 +172,7 @@ function imageSource({ registry, layout }: Readonly<Record<'registry' | 'layout'
 function registryClient({ registry }: BuildOptions, report: Report): RegistryClient {
   return createRegistryClient({
     ...registry,
-    credentials: dockerCredentials(dockerConfigFiles(process.env, homedir()), process.env),
+    credentials: dockerCredentials(dockerConfigFiles(process.env, homeFolder()), process.env),
     debug: (message) => report({ type: 'debug', message }),
     onTransfer: (transfer) => report({ type: 'transfer', ...transfer }),
   });

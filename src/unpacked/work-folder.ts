@@ -2,7 +2,7 @@
  * The scratch folder of one build inside the cache folder. It is locked as long as the build lives, so that a later
  * build can tell what a killed one left behind and remove it; pids would lie across containers that share the folder.
  */
-import { closeSync, existsSync, mkdtempSync, openSync, readdirSync } from 'node:fs';
+import { closeSync, existsSync, lstatSync, mkdtempSync, openSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { TsbuildError } from '../errors.ts';
 import { tryLock } from '../sys/flock.ts';
@@ -10,7 +10,7 @@ import { makeFolder } from '../sys/make-folder.ts';
 import { removeTree } from '../sys/remove-tree.ts';
 
 export interface WorkFolder extends AsyncDisposable {
-  /** Absolute. On the same file system as the cache, so that what is made here can be renamed into it. */
+  /** Absolute. That of openWorkFolder is on the file system of the cache, so that what is made here can be renamed into it. */
   readonly path: string;
 }
 
@@ -18,11 +18,28 @@ export interface WorkFolder extends AsyncDisposable {
  * Makes this build's folder below `parent` and removes those whose builds are dead; what cannot be removed is told to
  * `warn` and left. Throws STORE_FAILED.
  */
-export async function openWorkFolder(parent: string, warn: (message: string) => void): Promise<WorkFolder> {
+export function openWorkFolder(parent: string, warn: (message: string) => void): Promise<WorkFolder> {
+  return open({ parent, prefix: 'build-', flag: '--cache-dir' }, warn);
+}
+
+/** The same in a folder that is not tsbuild's and maybe everybody's, such as /tmp. Only folders of this user are ever removed. */
+export function openTemporaryFolder(parent: string, warn: (message: string) => void): Promise<WorkFolder> {
+  return open({ parent, prefix: 'tsbuild-build-', flag: '--tmp-dir' }, warn);
+}
+
+interface Place {
+  readonly parent: string;
+  readonly prefix: string;
+  /** Names the folder in hints. */
+  readonly flag: string;
+}
+
+async function open(place: Place, warn: (message: string) => void): Promise<WorkFolder> {
+  const { parent, flag } = place;
   try {
     makeFolder(parent);
-    await removeAbandoned(parent, warn);
-    const { path, lock } = lockNewFolder(parent);
+    const { path, lock } = lockNewFolder(place);
+    await removeAbandoned(place, statSync(path).uid, warn);
     return {
       path,
       async [Symbol.asyncDispose]() {
@@ -32,7 +49,7 @@ export async function openWorkFolder(parent: string, warn: (message: string) => 
     };
   } catch (cause) {
     throw new TsbuildError('STORE_FAILED', `cannot use ${parent} as a working folder: ${(cause as Error).message}`, {
-      hint: (cause as NodeJS.ErrnoException).code === 'ENOSPC' ? undefined : 'choose a writable folder with --cache-dir',
+      hint: (cause as NodeJS.ErrnoException).code === 'ENOSPC' ? undefined : `choose a writable folder with ${flag}`,
       cause,
     });
   }
@@ -40,9 +57,9 @@ export async function openWorkFolder(parent: string, warn: (message: string) => 
 
 const LOCK = 'lock';
 
-function lockNewFolder(parent: string): { path: string; lock: number } {
+function lockNewFolder({ parent, prefix }: Place): { path: string; lock: number } {
   for (;;) {
-    const path = mkdtempSync(join(parent, 'build-'));
+    const path = mkdtempSync(join(parent, prefix));
     const lock = openSync(join(path, LOCK), 'w');
     // Another build that cleans up may have seen the folder between the two calls above and have taken it for abandoned.
     if (tryLock(lock, 'exclusive') && existsSync(join(path, LOCK))) return { path, lock };
@@ -50,9 +67,12 @@ function lockNewFolder(parent: string): { path: string; lock: number } {
   }
 }
 
-async function removeAbandoned(parent: string, warn: (message: string) => void): Promise<void> {
-  for (const name of readdirSync(parent)) {
+async function removeAbandoned({ parent, prefix }: Place, uid: number, warn: (message: string) => void): Promise<void> {
+  for (const name of readdirSync(parent).filter((each) => each.startsWith(prefix))) {
     const path = join(parent, name);
+    // In a folder of everybody, somebody else's or a symlink may have such a name.
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    if (found?.isDirectory() !== true || found.uid !== uid) continue;
     let lock: number;
     try {
       lock = openSync(join(path, LOCK), 'r');

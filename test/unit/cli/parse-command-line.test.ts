@@ -64,6 +64,7 @@ test('with nothing but --no-push, everything has its default', () => {
     execution: {
       isolation: 'auto',
       cacheDir: null,
+      tmpDir: null,
       layerCache: 'use',
       secrets: [],
       ignorePaths: [],
@@ -181,6 +182,7 @@ describe('each flag does what it says', () => {
     [['--cache-dir', 'cache'], 'execution', () => ({ cacheDir: join(cwd, 'cache') })],
     [['--reproducible'], 'image', () => ({ date: new Date(0) })],
     [['--no-cache'], 'execution', () => ({ layerCache: 'ignore' })],
+    [['--cache-dir=c', '--tmp-dir', 't'], 'execution', () => ({ cacheDir: join(cwd, 'c'), tmpDir: join(cwd, 't') })],
     [['--isolation', 'namespaces'], 'execution', () => ({ isolation: 'namespaces' })],
     [['--secret', 'id=t,src=token'], 'execution', () => ({ secrets: [{ id: 't', from: { kind: 'file', path: join(cwd, 'token') } }] })],
     [['--secret', 'id=t,env=FROM_ENV'], 'execution', () => ({ secrets: [{ id: 't', from: { kind: 'env', name: 'FROM_ENV' } }] })],

@@ -112,6 +112,17 @@ test('a failed build tells the place in the Dockerfile and leaves stdout empty',
   );
 });
 
+test.each([['--log-format=json'], ['--progress', 'json']])('a wrong command line that asks for JSON by %s gets it', async (...asks) => {
+  const { exit, err } = await run([...asks, '--oops', '--insecure=2'], never);
+  expect(exit).toBe('usage');
+  const lines = err.trimEnd().split('\n');
+  expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([
+    expect.objectContaining({ level: 'error', event: 'failed', code: 'USAGE', msg: 'unknown flag --oops' }),
+    expect.objectContaining({ event: 'failed', msg: '--insecure is true or false, not "2"' }),
+    expect.objectContaining({ event: 'failed', msg: 'there is no --destination' }),
+  ]);
+});
+
 test('a wrong command line is told whole, before anything is built', async () => {
   const { exit, out, err } = await run(['--oops', '--insecure=2'], never);
   expect([exit, out]).toEqual(['usage', '']);

@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { openWorkFolder } from '../../../src/unpacked/work-folder.ts';
+import { openTemporaryFolder, openWorkFolder } from '../../../src/unpacked/work-folder.ts';
 import { bundle, bundleFolder } from '../../contract/backend-bundle.ts';
 import { startProgram } from '../../helpers/child-program.ts';
 
@@ -108,4 +108,29 @@ test('a parent that cannot be used is STORE_FAILED', async () => {
     code: 'STORE_FAILED',
     hint: expect.stringContaining('--cache-dir'),
   });
+});
+
+test('in a folder of everybody only what a killed build of this user left is removed', async () => {
+  mkdirSync(parent, { mode: 0o1777 });
+  const killed = await startProgram(hold, [parent, 'temporary']);
+  litter(killed.line);
+  await killed.kill();
+  const running = await startProgram(hold, [parent, 'temporary']);
+  mkdirSync(join(parent, 'tsbuild-build-other'));
+  writeFileSync(join(parent, 'somebodys'), 'x');
+  symlinkSync(killed.line, join(parent, 'tsbuild-build-link'));
+  if (process.geteuid?.() === 0) {
+    mkdirSync(join(parent, 'tsbuild-build-foreign'));
+    writeFileSync(join(parent, 'tsbuild-build-foreign/lock'), '');
+    chownSync(join(parent, 'tsbuild-build-foreign'), 65_534, 65_534);
+  }
+  const own = await openTemporaryFolder(parent, unexpected);
+  expect(existsSync(killed.line)).toBe(false);
+  expect(existsSync(running.line)).toBe(true);
+  expect(statSync(own.path).mode & 0o777).toBe(0o700);
+  await own[Symbol.asyncDispose]();
+  await running.kill();
+  const foreign = process.geteuid?.() === 0 ? ['tsbuild-build-foreign'] : [];
+  const left = readdirSync(parent).filter((name) => join(parent, name) !== running.line);
+  expect(left.sort()).toEqual([...foreign, 'somebodys', 'tsbuild-build-link', 'tsbuild-build-other'].sort());
 });
