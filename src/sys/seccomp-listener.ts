@@ -19,7 +19,6 @@ const NOTIF_ADDFD = 0x4018_2103;
 const NOTIF_BYTES = 80;
 const RESPONSE_BYTES = 24;
 const ADDFD_BYTES = 24;
-const ADDFD_FLAG_SEND = 2;
 const O_CLOEXEC = 0o2000000;
 const FLAG_CONTINUE = 1;
 const POLLIN = 1;
@@ -45,7 +44,7 @@ export interface Listener {
   /** Whether it still waits: if so, its pid has meant that thread all the time. */
   isWaiting(notification: Notification): boolean;
   answer(notification: Notification, answer: Answer): void;
-  /** The call returns a copy of this descriptor, which the caller gets closed on exec or not. Since Linux 5.14. */
+  /** The call returns a copy of this descriptor, which the caller gets closed on exec or not; it is closed here. Since Linux 5.9. */
   answerWithDescriptor(notification: Notification, fd: number, closing: 'close-on-exec' | 'keep-on-exec'): void;
   /** Waits for a question, or for so long, without keeping the process from other work. */
   wait(ms: number): Promise<void>;
@@ -117,11 +116,18 @@ function listenerOf(fd: number): Listener {
     answerWithDescriptor({ id }, given, closing) {
       const bytes = Buffer.alloc(ADDFD_BYTES);
       bytes.writeBigUInt64LE(id, 0);
-      bytes.writeUInt32LE(ADDFD_FLAG_SEND, 8);
       bytes.writeUInt32LE(given, 12);
       bytes.writeUInt32LE(closing === 'close-on-exec' ? O_CLOEXEC : 0, 20);
-      const result = ioctl(fd, NOTIF_ADDFD, bytes);
-      if (result !== -ENOENT) checked(result, 'SECCOMP_IOCTL_NOTIF_ADDFD');
+      const installed = ioctl(fd, NOTIF_ADDFD, bytes);
+      // Not at once with the answer: a program that the caller writes cannot be executed while it is open for writing here, too.
+      closeSync(given);
+      if (installed === -ENOENT) return;
+      checked(installed, 'SECCOMP_IOCTL_NOTIF_ADDFD');
+      const response = Buffer.alloc(RESPONSE_BYTES);
+      response.writeBigUInt64LE(id, 0);
+      response.writeBigInt64LE(BigInt(installed), 8);
+      const result = ioctl(fd, NOTIF_SEND, response);
+      if (result !== -ENOENT) checked(result, 'SECCOMP_IOCTL_NOTIF_SEND');
     },
     async wait(ms) {
       await waitingPoll(pollEntry(fd), 1, ms);

@@ -78,11 +78,7 @@ function answer(question: Notification, listener: Listener, place: Place): void 
     listener.answer(question, help);
     return;
   }
-  try {
-    listener.answerWithDescriptor(question, help.fd, (help.flags & O_CLOEXEC) === 0 ? 'keep-on-exec' : 'close-on-exec');
-  } finally {
-    closeSync(help.fd);
-  }
+  listener.answerWithDescriptor(question, help.fd, (help.flags & O_CLOEXEC) === 0 ? 'keep-on-exec' : 'close-on-exec');
 }
 
 function attempt<T>(work: () => T): T | undefined {
