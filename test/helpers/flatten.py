@@ -11,6 +11,8 @@ import gzip
 import hashlib
 import io
 import json
+import os
+import pickle
 import posixpath
 import subprocess
 import sys
@@ -57,11 +59,31 @@ def read_layer(data):
     return entries
 
 
+def entries_of(file):
+    """Entries of a layer's file; those of a base are kept beside it, since every image of a test run has it again."""
+    kept = file + ".entries"
+    if os.path.exists(kept):
+        with open(kept, "rb") as f:
+            return pickle.load(f)
+    with open(file, "rb") as f:
+        entries = read_layer(f.read())
+    if len(entries) > 100:
+        with open(f"{kept}.{os.getpid()}", "wb") as f:
+            pickle.dump(entries, f)
+        os.rename(f.name, kept)
+    return entries
+
+
 def flatten(layers):
     root = {"type": "dir", "mode": 0o755, "uid": 0, "gid": 0, "xattrs": {}}
     tree = {"/": dict(root)}
 
     def remove(path, keep):
+        if tree.get(path, {}).get("type") != "dir":
+            # Nothing is below it, and to look for that is what takes long.
+            if keep == "nothing":
+                tree.pop(path, None)
+            return
         inside = path.rstrip("/") + "/"
         for p in [p for p in tree if p.startswith(inside)]:
             del tree[p]
@@ -160,8 +182,7 @@ def main():
     options = p.parse_args()
     layers = []
     for name in options.layers:
-        with open(name, "rb") as f:
-            layers.append(read_layer(f.read()))
+        layers.append(entries_of(name))
     own = list(enumerate(layers, 1))[len(layers) - options.strict:] if options.strict else []
     faults = [fault for number, entries in own for fault in faults_of(number, entries)]
     json.dump({"files": flatten(layers), "faults": faults}, sys.stdout)

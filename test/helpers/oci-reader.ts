@@ -114,7 +114,15 @@ export function ociReader(host: string) {
     return file;
   }
 
-  async function diffIdOf(file: string): Promise<string> {
+  const diffIds = new Map<string, Promise<string>>();
+  /** Of a file of `folder`, whose content never changes. */
+  function diffIdOf(file: string): Promise<string> {
+    const known = diffIds.get(file) ?? computeDiffId(file);
+    diffIds.set(file, known);
+    return known;
+  }
+
+  async function computeDiffId(file: string): Promise<string> {
     const bytes = readFileSync(file);
     if (bytes[0] === 0x1f && bytes[1] === 0x8b) return digestOf(gunzipSync(bytes));
     if (bytes.readUInt32LE(0) === 0xfd2fb528) {
@@ -135,9 +143,9 @@ export function ociReader(host: string) {
       const config = JSON.parse(readFileSync(await blobFile(repository, manifest.config), 'utf8')) as ConfigDocument;
       const layers: string[] = [];
       for (const layer of manifest.layers) layers.push(await blobFile(repository, layer));
-      const diffIds = await Promise.all(layers.map(diffIdOf));
+      const found = await Promise.all(layers.map(diffIdOf));
       const declared: readonly string[] = config.rootfs?.diff_ids ?? [];
-      if (diffIds.join() !== declared.join()) throw new Error(`diff_ids are ${declared.join()}, the layers have ${diffIds.join()}`);
+      if (found.join() !== declared.join()) throw new Error(`diff_ids are ${declared.join()}, the layers have ${found.join()}`);
       const history = config.history ?? [];
       const made = history.filter((entry) => entry.empty_layer !== true).length;
       const foreign = history.filter((entry) => entry.created_by === BASE_HISTORY).length;
