@@ -4,11 +4,11 @@
  */
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { overlayObstacle } from '../backend/namespaces/probe.ts';
 import { TsbuildError } from '../errors.ts';
 import { credentialHosts } from '../registry/credential-hosts.ts';
-import { dockerConfigFiles } from '../registry/credentials.ts';
+import { dockerConfigFiles, SECRET_KEY } from '../registry/credentials.ts';
 import type { CredentialFacts, DoctorFacts, Obstacle, RungFacts, StorageFacts } from '../report/doctor-facts.ts';
 import { removeTree } from '../sys/remove-tree.ts';
 import { openCacheFolder } from '../unpacked/cache-folder.ts';
@@ -92,6 +92,8 @@ async function credentialFacts(files: readonly string[]): Promise<readonly Crede
     const none = { file, why: null, hosts: [], helpers: [] };
     try {
       const known = await credentialHosts(file);
+      // A second name for what is mostly there under the first.
+      if (known === null && basename(file) === SECRET_KEY) continue;
       found.push(known === null ? { ...none, state: 'missing' } : { ...none, ...known, state: taken ? 'shadowed' : 'used' });
     } catch (error) {
       if (!(error instanceof TsbuildError)) throw error;

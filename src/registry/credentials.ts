@@ -31,11 +31,14 @@ export interface DockerConfig {
 /** The key under which Docker's helpers know Docker Hub. */
 const HUB_SERVER = 'https://index.docker.io/v1/';
 
+/** The key of a Kubernetes Secret of credentials: the file's name where a pod mounts the Secret without giving it another. */
+export const SECRET_KEY = '.dockerconfigjson';
+
 /** The files that may hold credentials; the first that exists counts. `DOCKER_CONFIG` names a folder and stands alone. */
 export function dockerConfigFiles(env: Readonly<Record<string, string | undefined>>, homeFolder: string): readonly string[] {
   const folder = env['DOCKER_CONFIG'];
-  if (folder !== undefined && folder !== '') return [join(folder, 'config.json')];
-  return [join(homeFolder, '.docker', 'config.json'), '/kaniko/.docker/config.json'];
+  const folders = folder !== undefined && folder !== '' ? [folder] : [join(homeFolder, '.docker'), '/kaniko/.docker'];
+  return folders.flatMap((one) => [join(one, 'config.json'), join(one, SECRET_KEY)]);
 }
 
 /** Credentials from the first of `files` that exists; it is read once. `env` is what helper programs get. */

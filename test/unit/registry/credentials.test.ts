@@ -78,8 +78,13 @@ test.each([
 });
 
 test('DOCKER_CONFIG stands alone, else home comes before /kaniko', () => {
-  expect(dockerConfigFiles({ DOCKER_CONFIG: '/d' }, '/home/u')).toEqual(['/d/config.json']);
-  expect(dockerConfigFiles({}, '/home/u')).toEqual(['/home/u/.docker/config.json', '/kaniko/.docker/config.json']);
+  expect(dockerConfigFiles({ DOCKER_CONFIG: '/d' }, '/home/u')).toEqual(['/d/config.json', '/d/.dockerconfigjson']);
+  expect(dockerConfigFiles({}, '/home/u')).toEqual([
+    '/home/u/.docker/config.json',
+    '/home/u/.docker/.dockerconfigjson',
+    '/kaniko/.docker/config.json',
+    '/kaniko/.docker/.dockerconfigjson',
+  ]);
 });
 
 describe('credential helpers', () => {
