@@ -18,6 +18,7 @@ const { status } = spawnSync(
   process.execPath,
   [
     resolve(root, 'bin/tsbuild.js'),
+    '--reproducible',
     `--context=${root}`,
     `--dockerfile=${resolve(root, 'deploy/Dockerfile')}`,
     `--oci-layout-path=${resolve(process.env['INIT_CWD'] ?? '.', folder)}`,
