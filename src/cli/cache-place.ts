@@ -2,14 +2,18 @@
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 
-export function defaultCacheFolder(env: NodeJS.ProcessEnv, homeFolder: string): string {
+/** `asked`: --cache-dir, absolute. `uid`: of this process. */
+export function cachePlaces(asked: string | null, env: NodeJS.ProcessEnv, uid: number): CachePlaces {
   const base = env['XDG_CACHE_HOME'];
-  return join(base === undefined || base === '' ? join(homeFolder, '.cache') : base, 'tsbuild');
+  const usual = join(base === undefined || base === '' ? join(homeFolder(), '.cache') : base, 'tsbuild');
+  return { asked, usual, instead: join(temporaryFolderOf(env) ?? '/tmp', `tsbuild-cache-${uid}`) };
 }
 
-/** Where the cache is when that cannot be written. `uid`: of this process. */
-export function cacheFolderInstead(env: NodeJS.ProcessEnv, uid: number): string {
-  return join(temporaryFolderOf(env) ?? '/tmp', `tsbuild-cache-${uid}`);
+export interface CachePlaces {
+  readonly asked: string | null;
+  readonly usual: string;
+  /** Where `usual` cannot be written. */
+  readonly instead: string;
 }
 
 /** TMPDIR; null when it says nothing. */

@@ -11,9 +11,9 @@ import { credentialHosts } from '../registry/credential-hosts.ts';
 import { dockerConfigFiles, SECRET_KEY } from '../registry/credentials.ts';
 import type { CredentialFacts, DoctorFacts, Obstacle, RungFacts, StorageFacts } from '../report/doctor-facts.ts';
 import { removeTree } from '../sys/remove-tree.ts';
-import { openCacheFolder } from '../unpacked/cache-folder.ts';
+import { openCacheAt } from '../unpacked/cache-folder.ts';
 import { openWorkFolder } from '../unpacked/work-folder.ts';
-import { defaultCacheFolder, homeFolder } from './cache-place.ts';
+import { type CachePlaces, cachePlaces, homeFolder } from './cache-place.ts';
 import { readMounts, storageFacts } from './doctor-storage.ts';
 import { systemFacts } from './doctor-system.ts';
 import { type BundledPrograms, LADDER, type RungPlace } from './rungs.ts';
@@ -26,14 +26,13 @@ export interface ExamineRequest {
 
 export async function examine({ cacheDir, programs }: ExamineRequest): Promise<DoctorFacts> {
   const system = systemFacts();
-  const cacheFolder = cacheDir ?? defaultCacheFolder(process.env, homeFolder());
-  await using work = await scratchOf(cacheFolder);
+  await using work = await scratchOf(cachePlaces(cacheDir, process.env, process.geteuid?.() ?? 0));
   const rungs = await climb({ workFolder: join(work.path, 'rootfs'), programs, devices: undefined });
   const places: readonly Pick<StorageFacts, 'use' | 'folder'>[] = [
     ...(work.fault === null
       ? [
-          { use: 'cache' as const, folder: cacheFolder },
-          { use: 'work' as const, folder: join(cacheFolder, 'work') },
+          { use: 'cache' as const, folder: work.cacheFolder },
+          { use: 'work' as const, folder: join(work.cacheFolder, 'work') },
         ]
       : []),
     { use: 'temporary', folder: tmpdir() },
@@ -63,16 +62,24 @@ async function climb(place: RungPlace): Promise<readonly RungFacts[]> {
   return found;
 }
 
+interface Scratch extends AsyncDisposable {
+  readonly path: string;
+  /** Meaningless with a fault. */
+  readonly cacheFolder: string;
+  readonly fault: Obstacle | null;
+}
+
 /** A build's work folder; where the cache cannot be used, a temporary one, so that the rungs can be told all the same. */
-async function scratchOf(cacheFolder: string): Promise<AsyncDisposable & { readonly path: string; readonly fault: Obstacle | null }> {
+async function scratchOf(places: CachePlaces): Promise<Scratch> {
   try {
-    const work = await openWorkFolder(openCacheFolder(cacheFolder).work, () => undefined);
-    return { path: work.path, fault: null, [Symbol.asyncDispose]: () => work[Symbol.asyncDispose]() };
+    const { path: cacheFolder, folders } = openCacheAt(places, () => undefined);
+    const work = await openWorkFolder(folders.work, () => undefined);
+    return { path: work.path, cacheFolder, fault: null, [Symbol.asyncDispose]: () => work[Symbol.asyncDispose]() };
   } catch (error) {
     if (!(error instanceof TsbuildError)) throw error;
     const path = mkdtempSync(join(tmpdir(), 'tsbuild-doctor-'));
     const fault = { why: error.message, hint: error.hint ?? 'make room there, or choose another folder with --cache-dir' };
-    return { path, fault, [Symbol.asyncDispose]: () => removeTree(path) };
+    return { path, cacheFolder: '', fault, [Symbol.asyncDispose]: () => removeTree(path) };
   }
 }
 

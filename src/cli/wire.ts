@@ -35,12 +35,12 @@ import { createRegistryClient } from '../registry/create-client.ts';
 import { dockerConfigFiles, dockerCredentials } from '../registry/credentials.ts';
 import type { RegistryClient } from '../registry/registry-client.ts';
 import { isDiskFull } from '../sys/disk-space.ts';
-import { type CacheFolders, openCacheFolder, openUsualCacheFolder } from '../unpacked/cache-folder.ts';
+import { openCacheAt } from '../unpacked/cache-folder.ts';
 import { datedLibrary } from '../unpacked/dated-library.ts';
 import { deviceKey } from '../unpacked/device-key.ts';
 import { folderLibrary } from '../unpacked/folder-library.ts';
 import { openTemporaryFolder, openWorkFolder } from '../unpacked/work-folder.ts';
-import { cacheFolderInstead, defaultCacheFolder, homeFolder, temporaryFolderOf } from './cache-place.ts';
+import { cachePlaces, homeFolder, temporaryFolderOf } from './cache-place.ts';
 import type { BuildEnd } from './command-world.ts';
 import { filesOfBuild } from './files-of-build.ts';
 import { openSource, type SourcePlace } from './open-source.ts';
@@ -62,7 +62,7 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
   const { report, signal } = context;
   await checkDigestFiles(options.resultFiles);
   const warn = (message: string): void => report({ type: 'warning', message });
-  const { path: cacheFolder, folders } = openCache(options.execution.cacheDir, warn);
+  const { path: cacheFolder, folders } = openCacheAt(cachePlaces(options.execution.cacheDir, process.env, process.geteuid?.() ?? 0), warn);
   await using work = await openWorkFolder(folders.work, warn);
   const { tmpDir } = options.execution;
   const temporaryFolder = tmpDir ?? temporaryFolderOf(process.env);
@@ -113,12 +113,6 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
   } finally {
     client.close();
   }
-}
-
-function openCache(asked: string | null, warn: (message: string) => void): { readonly path: string; readonly folders: CacheFolders } {
-  if (asked !== null) return { path: asked, folders: openCacheFolder(asked) };
-  const usual = defaultCacheFolder(process.env, homeFolder());
-  return openUsualCacheFolder({ usual, instead: cacheFolderInstead(process.env, process.geteuid?.() ?? 0) }, warn);
 }
 
 function inPlaceOptions(options: BuildOptions, own: readonly string[]): InPlaceOptions {

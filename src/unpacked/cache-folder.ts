@@ -24,17 +24,23 @@ export function openCacheFolder(cacheFolder: string): CacheFolders {
   }
 }
 
-export interface UsualPlaces {
+export interface CachePlaces {
+  /** Where the user wants it; null: nobody said. */
+  readonly asked: string | null;
   readonly usual: string;
   /** Where `usual` cannot be written, as in a container whose root is read-only. In a folder that may be everybody's. */
   readonly instead: string;
 }
 
-/** The first of the two that can be written; `warn` is told when it is the second, and why. Throws STORE_FAILED. */
-export function openUsualCacheFolder(
-  { usual, instead }: UsualPlaces,
-  warn: (message: string) => void,
-): { path: string; folders: CacheFolders } {
+export interface OpenCache {
+  /** Absolute. */
+  readonly path: string;
+  readonly folders: CacheFolders;
+}
+
+/** `asked`, else the first of the other two that can be written; `warn` is told when it is the second, and why. Throws STORE_FAILED. */
+export function openCacheAt({ asked, usual, instead }: CachePlaces, warn: (message: string) => void): OpenCache {
+  if (asked !== null) return { path: asked, folders: openCacheFolder(asked) };
   try {
     return { path: usual, folders: openCacheFolder(usual) };
   } catch (error) {

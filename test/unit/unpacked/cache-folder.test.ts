@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symli
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { openCacheFolder, openUsualCacheFolder } from '../../../src/unpacked/cache-folder.ts';
+import { openCacheAt, openCacheFolder } from '../../../src/unpacked/cache-folder.ts';
 
 let parent: string;
 beforeEach(() => {
@@ -37,11 +37,11 @@ const READ_ONLY = '/sys/tsbuild/cache';
 test('where the usual place cannot be written, the other one is used and the reason told', () => {
   const told: string[] = [];
   const instead = join(parent, 'instead');
-  const { path, folders } = openUsualCacheFolder({ usual: join(parent, 'usual'), instead }, (message) => told.push(message));
+  const { path, folders } = openCacheAt({ asked: null, usual: join(parent, 'usual'), instead }, (message) => told.push(message));
   expect([path, told]).toEqual([join(parent, 'usual'), []]);
   expect(folders.layers).toBe(join(parent, 'usual/layers'));
   chmodSync(parent, 0o1777);
-  const second = openUsualCacheFolder({ usual: READ_ONLY, instead }, (message) => told.push(message));
+  const second = openCacheAt({ asked: null, usual: READ_ONLY, instead }, (message) => told.push(message));
   expect(second.path).toBe(instead);
   expect(statSync(instead).mode & 0o777).toBe(0o700);
   expect(told).toEqual([
@@ -50,7 +50,7 @@ test('where the usual place cannot be written, the other one is used and the rea
 });
 
 test('the other place is not trusted when somebody else may write to it, or has laid a link there', () => {
-  const open = (instead: string) => () => openUsualCacheFolder({ usual: READ_ONLY, instead }, () => undefined);
+  const open = (instead: string) => () => openCacheAt({ asked: null, usual: READ_ONLY, instead }, () => undefined);
   const fault = expect.objectContaining({
     code: 'STORE_FAILED',
     message: expect.stringContaining('others may write to it') as string,
