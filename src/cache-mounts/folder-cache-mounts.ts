@@ -17,15 +17,16 @@ const RETRY_MS = 50;
 /** A second of waiting is worth a word. */
 const NOTICED_TRIES = 20;
 
-/** `folder` is made when first needed. */
-export function folderCacheMounts(folder: string): CacheMounts {
+/** `folder` is made when first needed. `owners`: `skip` where this process may give files to nobody, and all seem to be root's anyway. */
+export function folderCacheMounts(folder: string, owners: 'apply' | 'skip' = 'apply'): CacheMounts {
   return {
     async open(request, fill, signal) {
       try {
         makeFolder(folder);
+        const make: Make = (path) => makeCache(path, { request, fill, owners });
         return request.sharing === 'private'
-          ? await openPrivate(folder, request, fill, signal)
-          : await openNamed(folder, request, fill, signal);
+          ? await openPrivate(folder, request, make, signal)
+          : await openNamed(folder, request, make, signal);
       } catch (cause) {
         signal.throwIfAborted();
         if (cause instanceof TsbuildError) throw cause;
@@ -36,8 +37,10 @@ export function folderCacheMounts(folder: string): CacheMounts {
 }
 
 type Fill = ((folder: string) => Promise<void>) | null;
+/** Makes the folder `path`, which is not there. */
+type Make = (path: string) => Promise<void>;
 
-async function openNamed(folder: string, request: CacheMountRequest, fill: Fill, signal: AbortSignal): Promise<CacheMount> {
+async function openNamed(folder: string, request: CacheMountRequest, make: Make, signal: AbortSignal): Promise<CacheMount> {
   const path = join(folder, keyOf(request));
   const hold = request.sharing === 'locked' ? 'exclusive' : 'shared';
   for (;;) {
@@ -47,16 +50,16 @@ async function openNamed(folder: string, request: CacheMountRequest, fill: Fill,
       closeSync(lock);
     }
     // Not by waiting for this lock: who made the folder meanwhile may share it for long.
-    if (!(await makeUnlessHeld(path, request, fill))) await sleep(RETRY_MS, undefined, { signal });
+    if (!(await makeUnlessHeld(path, make))) await sleep(RETRY_MS, undefined, { signal });
   }
 }
 
 /** False: another one holds the lock, perhaps to make the folder. */
-async function makeUnlessHeld(path: string, request: CacheMountRequest, fill: Fill): Promise<boolean> {
+async function makeUnlessHeld(path: string, make: Make): Promise<boolean> {
   const lock = openSync(`${path}.lock`, 'a');
   try {
     if (!tryLock(lock, 'exclusive')) return false;
-    if (!existsSync(path)) await make(path, request, fill);
+    if (!existsSync(path)) await make(path);
     return true;
   } finally {
     closeSync(lock);
@@ -64,14 +67,14 @@ async function makeUnlessHeld(path: string, request: CacheMountRequest, fill: Fi
 }
 
 /** The first of `<id>`, `<id>.1`, ... that nobody uses. */
-async function openPrivate(folder: string, request: CacheMountRequest, fill: Fill, signal: AbortSignal): Promise<CacheMount> {
+async function openPrivate(folder: string, request: CacheMountRequest, make: Make, signal: AbortSignal): Promise<CacheMount> {
   for (let n = 0; ; n++) {
     signal.throwIfAborted();
     const path = join(folder, keyOf(request) + (n === 0 ? '' : `.${n}`));
     const lock = openSync(`${path}.lock`, 'a');
     try {
       if (tryLock(lock, 'exclusive')) {
-        if (!existsSync(path)) await make(path, request, fill);
+        if (!existsSync(path)) await make(path);
         return held(path, lock);
       }
     } catch (error) {
@@ -82,13 +85,19 @@ async function openPrivate(folder: string, request: CacheMountRequest, fill: Fil
   }
 }
 
-async function make(path: string, request: CacheMountRequest, fill: Fill): Promise<void> {
+interface NewCache {
+  readonly request: CacheMountRequest;
+  readonly fill: Fill;
+  readonly owners: 'apply' | 'skip';
+}
+
+async function makeCache(path: string, { request, fill, owners }: NewCache): Promise<void> {
   // Under a temporary name until it is complete: a build killed meanwhile leaves nothing that looks like a cache.
   const fresh = `${path}.new`;
   await removeTree(fresh);
   mkdirSync(fresh);
   if (fill !== null) await fill(fresh);
-  chownSync(fresh, request.uid, request.gid);
+  if (owners === 'apply') chownSync(fresh, request.uid, request.gid);
   chmodSync(fresh, request.mode);
   renameSync(fresh, path);
 }

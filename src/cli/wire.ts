@@ -93,7 +93,7 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
         return chooseBackend(wanted, { workFolder: join(rootfsFolder, 'rootfs'), programs: context.programs, devices, build }, report);
       }),
       layers: date === null ? layers : datedLibrary(layers, { store, date }),
-      cacheMounts: folderCacheMounts(folders.mounts),
+      cacheMounts: folderCacheMounts(folders.mounts, isRoot() ? 'apply' : 'skip'),
       secret: secretReader(options.execution.secrets, process.env),
       download: (url, own) => download(url, { folder: scratch, signal: own }),
       checkout: (repository, own) => fetchGitCheckout(repository, { folder: scratch, signal: own, env: process.env }),
