@@ -117,9 +117,9 @@ export interface Staged extends Disposable {
 
 const PREPARE = ['sh', '-euc', 'umask 022; . ../prepare.sh'] as const;
 
-/** A copy of the fixture with what git cannot keep: prepare.sh makes modes, links, archives. */
-export function stage(fixture: Fixture, owner?: UnprivilegedUser): Staged {
-  const folder = mkdtempSync(join(tmpdir(), `tsbuild-fixture-${fixture.name}-`));
+/** A copy of the fixture below `parent`, with what git cannot keep: prepare.sh makes modes, links, archives. */
+export function stage(fixture: Fixture, owner?: UnprivilegedUser, parent = tmpdir()): Staged {
+  const folder = mkdtempSync(join(parent, `tsbuild-fixture-${fixture.name}-`));
   chmodSync(folder, 0o755);
   cpSync(fixture.folder, folder, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
   const context = join(folder, 'context');
@@ -205,14 +205,24 @@ export interface TsbuildRun {
 }
 
 /** The command line of tsbuild for a staged build. */
-export function tsbuildCommand({ host, staged, options = {}, to, cacheFolder, user, flags = [] }: TsbuildRun): readonly string[] {
-  const argv = [process.execPath, TSBUILD, '--context', staged.context, '--dockerfile', staged.dockerfile];
-  argv.push('--destination', `${host}/${to}`, '--insecure-registry', host, '--registry-mirror', host);
-  argv.push('--cache-dir', cacheFolder, '--progress', 'plain', ...flags);
-  for (const [name, value] of Object.entries(options.args ?? {})) argv.push('--build-arg', `${name}=${value}`);
-  if (options.target !== undefined) argv.push('--target', options.target);
-  for (const [id, file] of Object.entries(options.secrets ?? {})) argv.push('--secret', `id=${id},src=${join(staged.folder, file)}`);
+export function tsbuildCommand({ cacheFolder, user, flags = [], ...built }: TsbuildRun): readonly string[] {
+  const argv = [process.execPath, TSBUILD, ...fixtureFlags(built), '--cache-dir', cacheFolder, ...flags];
   return user === undefined ? argv : asUser(user, argv);
+}
+
+/** The flags of a staged build, wherever tsbuild runs. */
+export function fixtureFlags({
+  host,
+  staged,
+  options = {},
+  to,
+}: Pick<TsbuildRun, 'host' | 'staged' | 'options' | 'to'>): readonly string[] {
+  const flags = ['--context', staged.context, '--dockerfile', staged.dockerfile, '--progress', 'plain'];
+  flags.push('--destination', `${host}/${to}`, '--insecure-registry', host, '--registry-mirror', host);
+  for (const [name, value] of Object.entries(options.args ?? {})) flags.push('--build-arg', `${name}=${value}`);
+  if (options.target !== undefined) flags.push('--target', options.target);
+  for (const [id, file] of Object.entries(options.secrets ?? {})) flags.push('--secret', `id=${id},src=${join(staged.folder, file)}`);
+  return flags;
 }
 
 export function runTsbuild(run: TsbuildRun): Promise<Outcome> {
