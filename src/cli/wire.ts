@@ -2,11 +2,11 @@
  * The one place where implementations are named: options become ports. Everything is made here, used by build/ through
  * its interfaces, and disposed of here.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statfsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { InPlaceOptions } from '../backend/in-place/probe.ts';
-import { overlayStyle } from '../backend/namespaces/process-status.ts';
+import { hasSysAdmin, overlayStyle } from '../backend/namespaces/process-status.ts';
 import type { ImageSource } from '../base-image/image-source.ts';
 import { ociLayoutSource } from '../base-image/oci-layout-source.ts';
 import { registrySource } from '../base-image/registry-source.ts';
@@ -71,7 +71,7 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
   // What RUN writes needs a file system that can carry an overlay, which the /tmp of a container is not: TMPDIR does not move it.
   const rootfsFolder = tmpDir === null ? work.path : scratch;
   const store = diskStore(cacheFolder, work.path);
-  const style = overlayStyle();
+  const style = layerStyle(folders.layers);
   // Root makes device nodes itself.
   const devices = style === 'user' ? deviceMarks(deviceKey(folders.layers, work.path)) : undefined;
   const layers = folderLibrary({ cacheFolder, workFolder: work.path, store, style, owners: isRoot() ? 'apply' : 'skip', devices });
@@ -127,6 +127,14 @@ async function layImage({ layers }: Image, ports: Ports, signal: AbortSignal): P
   const materials = await Promise.all(layers.map((layer) => ports.layers.material(layer, 'index', signal)));
   const rootfs = await (await ports.backend()).open(materials, signal);
   await rootfs[Symbol.asyncDispose]();
+}
+
+/** statfs(2) magic; an overlay takes no whiteouts. */
+const OVERLAYFS = 0x794c7630;
+
+/** In what form layers are unpacked. Where nobody can mount an overlay, the kernel makes no marks of overlays either. */
+function layerStyle(folder: string): 'trusted' | 'user' | 'none' {
+  return hasSysAdmin() && statfsSync(folder).type !== OVERLAYFS ? overlayStyle() : 'none';
 }
 
 function isRoot(): boolean {

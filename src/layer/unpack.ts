@@ -36,8 +36,11 @@ import { applyMeta, type Owners } from './unpack-meta.ts';
 export interface UnpackOptions {
   /** Absolute; exists and is empty. */
   readonly folder: string;
-  /** Whose xattrs the overlay will be mounted with: 'user' is mount option `userxattr`, needed in a user namespace. */
-  readonly style: 'trusted' | 'user';
+  /**
+   * Whose xattrs the overlay will be mounted with: 'user' is mount option `userxattr`, needed in a user namespace. 'none': nobody
+   * mounts it, and only the content of files is asked for; what only an overlay can tell is left out.
+   */
+  readonly style: 'trusted' | 'user' | 'none';
   readonly owners: Owners;
   /** How to mark what stands for a device node where none may be made; undefined: a whiteout hides its place instead. */
   readonly devices?: DeviceMarks | undefined;
@@ -161,7 +164,7 @@ export function createUnpacker(options: UnpackOptions): TarHandler {
     } catch (error) {
       if (type === 'fifo' || codeOf(error) !== 'EPERM') throw error;
       const { devices } = options;
-      place(path, (place) => (devices === undefined ? makeNode(place, WHITEOUT) : writeFileSync(place, '', { flag: 'wx', mode: 0o600 })));
+      place(path, (place) => (devices === undefined ? makeWhiteout(place) : writeFileSync(place, '', { flag: 'wx', mode: 0o600 })));
       if (devices === undefined) return;
       setXattr(host(path), DEVICE_MARK, devices.write({ type, major, minor }));
     }
@@ -173,11 +176,18 @@ export function createUnpacker(options: UnpackOptions): TarHandler {
     const symlink = symlinks.get(target);
     // Asked only below folders of this unpacking: link(2) could go elsewhere through others.
     const mine = folders.has(parentOf(target)) && exists(host(target));
-    place(path, (place) => (mine ? linkSync(host(target), place) : makeNode(place, WHITEOUT)));
+    place(path, (place) => (mine ? linkSync(host(target), place) : makeWhiteout(place)));
     if (symlink !== undefined) symlinks.set(path, symlink);
   }
 
+  /** In the place of something that this layer has, but not by itself. */
+  function makeWhiteout(place: string | Buffer): void {
+    if (options.style === 'none') writeFileSync(place, '', { flag: 'wx', mode: 0o600 });
+    else makeNode(place, WHITEOUT);
+  }
+
   function whiteout(path: BytePath): void {
+    if (options.style === 'none') return;
     const folder = folders.get(path);
     // Removed and put anew in one layer: what lower layers have is hidden, what this one has is not.
     if (folder !== undefined) folder.opaque = true;
@@ -189,7 +199,7 @@ export function createUnpacker(options: UnpackOptions): TarHandler {
     for (const [path, { meta, opaque }] of [...folders].reverse()) {
       current = path;
       const place = path === '' ? root : host(path);
-      if (opaque) setXattr(place, `${options.style}.overlay.opaque`, Buffer.from('y'));
+      if (opaque && options.style !== 'none') setXattr(place, `${options.style}.overlay.opaque`, Buffer.from('y'));
       applyMeta(place, meta ?? IMPLIED, 'other', options.owners);
     }
   }

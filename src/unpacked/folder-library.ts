@@ -34,7 +34,7 @@ export interface FolderLibraryOptions {
   /** Absolute; on the same file system; where things are made. */
   readonly workFolder: string;
   /** How overlay marks are written here: it depends on who mounts them, so each kind has folders of its own. */
-  readonly style: 'trusted' | 'user';
+  readonly style: 'trusted' | 'user' | 'none';
   readonly store: BlobStore;
   readonly owners: Owners;
   /** See UnpackOptions. */

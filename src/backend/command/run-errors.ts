@@ -18,7 +18,8 @@ function hintFor(what: string, code: string | null): string | undefined {
   if (what.startsWith('make the working directory')) {
     return 'WORKDIR must name a folder or a place where one can be made: not below /proc or /sys, nor a file or a dangling symlink';
   }
-  if (what.startsWith('make a network') && code === 'EPERM') {
+  // A seccomp profile may say that there is no such call.
+  if (what.startsWith('make a network') && (code === 'EPERM' || code === 'ENOSYS')) {
     return 'RUN --network=none needs CAP_SYS_ADMIN or user namespaces: build where "tsbuild doctor" says that namespaces work, or leave the flag out';
   }
   if (code === NO_MOUNT_POINT) return 'let the symlink in the image lead to a folder that exists there, or remove it';

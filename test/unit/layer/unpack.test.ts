@@ -88,6 +88,23 @@ test('whiteouts are devices 0:0, and removing and putting in one layer makes an 
   expect(readdirSync(folder).sort()).toEqual(['a', 'd', 'f']);
 });
 
+test('nothing but files is made where nobody mounts an overlay: a container lets nobody make its marks', () => {
+  const folder = unpack(
+    [
+      { name: 'd/' },
+      { name: 'd/.wh.gone' },
+      { name: 'd/.wh..wh..opq' },
+      { name: 'd/f', content: 'x' },
+      { name: 'linked', flag: '1', target: 'of/a/lower/layer' },
+    ].map((member) => (member.name === 'd/' ? { ...member, flag: '5' } : member)),
+    { style: 'none' },
+  );
+  expect(readdirSync(folder).sort()).toEqual(['d', 'linked']);
+  expect(readdirSync(join(folder, 'd'))).toEqual(['f']);
+  for (const name of ['trusted', 'user']) expect(getXattr(join(folder, 'd'), `${name}.overlay.opaque`)).toBeUndefined();
+  expect(lstatSync(join(folder, 'linked')).isFile()).toBe(true);
+});
+
 test.skipIf(!hasTrustedXattrs)('opaque folders carry trusted.overlay.opaque', () => {
   const folder = unpack([{ name: 'd/.wh..wh..opq' }, { name: '.wh..wh..opq' }], { style: 'trusted' });
   expect(getXattr(join(folder, 'd'), 'trusted.overlay.opaque')?.toString()).toBe('y');
