@@ -6,7 +6,7 @@ import { type BaseName, baseTar } from './debian-base.ts';
 import { missing } from './tools.ts';
 
 /** The public default profile of Docker and containerd; podman's own allows more. */
-const SECCOMP_PROFILE = fileURLToPath(new URL('../config/seccomp-runtime-default.json', import.meta.url));
+export const SECCOMP_PROFILE = fileURLToPath(new URL('../config/seccomp-runtime-default.json', import.meta.url));
 
 /** Why no containers can be started here, or undefined. */
 export function podmanMissing(): string | undefined {
