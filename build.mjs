@@ -9,7 +9,7 @@ import { build } from 'esbuild';
 
 const root = import.meta.dirname;
 const dist = join(root, 'dist');
-const programs = ['cli/main', 'demo/demo', 'backend/command/run', 'backend/namespaces/init'];
+const programs = ['cli/main', 'demo/demo', 'backend/command/run', 'backend/namespaces/init', 'backend/proot/run-proot'];
 
 rmSync(dist, { recursive: true, force: true });
 await build({

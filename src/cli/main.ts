@@ -13,7 +13,11 @@ export async function main(argv: readonly string[]): Promise<'built' | 'other'> 
   }
   const { runProcess } = await import('./run-process.ts');
   const backend = join(import.meta.dirname, '..', 'backend');
-  const programs = { init: join(backend, 'namespaces', 'init.cjs'), run: join(backend, 'command', 'run.cjs') };
+  const programs = {
+    init: join(backend, 'namespaces', 'init.cjs'),
+    run: join(backend, 'command', 'run.cjs'),
+    runProot: join(backend, 'proot', 'run-proot.cjs'),
+  };
   const { code, ended } = await runProcess(argv, programs);
   process.exitCode = code;
   return ended;

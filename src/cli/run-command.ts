@@ -42,7 +42,8 @@ async function runBuildCommand(options: BuildOptions, world: CommandWorld): Prom
   const reportWorld: ReportWorld = { ...world.report, readSource: (file) => quoted.get(file) ?? world.report.readSource(file) };
   const reporter = await createReporter(options.report, reportWorld);
   try {
-    const elsewhere = await world.runElsewhere();
+    // It needs no user namespace, and in one this user's ids are others.
+    const elsewhere = options.execution.isolation === 'proot' ? null : await world.runElsewhere();
     // The other process has told everything.
     if (elsewhere !== null) return elsewhere;
     const { notice } = options.report;

@@ -6,6 +6,7 @@ import type { Backend, IsolationName, Probe } from '../backend/backend.ts';
 import { probeChroot } from '../backend/chroot/probe.ts';
 import { type InPlaceOptions, probeInPlace } from '../backend/in-place/probe.ts';
 import { probeNamespaces } from '../backend/namespaces/probe.ts';
+import { probeProot } from '../backend/proot/probe.ts';
 import type { Report } from '../build/events.ts';
 import { TsbuildError } from '../errors.ts';
 import type { DeviceMarks } from '../layer/device-marks.ts';
@@ -16,6 +17,8 @@ export interface BundledPrograms {
   readonly init: string;
   /** What becomes a RUN's command where there are no namespaces. */
   readonly run: string;
+  /** What becomes a RUN's proot. */
+  readonly runProot: string;
 }
 
 export interface RungPlace {
@@ -52,6 +55,10 @@ export const LADDER: readonly Rung[] = [
     name: 'chroot',
     probe: ({ workFolder, programs, build = NO_BUILD }) =>
       probeChroot({ workFolder, programs: commandPrograms(programs), warn: build.warn }),
+  },
+  {
+    name: 'proot',
+    probe: ({ workFolder, programs }) => probeProot({ workFolder, node: process.execPath, run: programs.runProot }),
   },
 ];
 

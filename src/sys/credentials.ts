@@ -69,9 +69,9 @@ function capabilityHeader(): Uint8Array {
   return new Uint8Array(header.buffer);
 }
 
-/** This process is killed when the thread that started it ends. Changing ids or capabilities clears it. */
-export function dieWithParent(): void {
-  checked(prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0), 'prctl PR_SET_PDEATHSIG');
+/** This process gets the signal when the thread that started it ends. Changing ids or capabilities clears it. */
+export function dieWithParent(signal: number = SIGKILL): void {
+  checked(prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0), 'prctl PR_SET_PDEATHSIG');
 }
 
 /** No program that this process executes gets more rights than it: setuid bits and file capabilities mean nothing from here on. */

@@ -39,3 +39,7 @@ export function bundleInit(folder: string): string {
 export function bundleRun(folder: string): string {
   return bundle(folder, new URL('../../src/backend/command/run.ts', import.meta.url), 'run.cjs');
 }
+
+export function bundleProot(folder: string): string {
+  return bundle(folder, new URL('../../src/backend/proot/run-proot.ts', import.meta.url), 'run-proot.cjs');
+}

@@ -26,7 +26,10 @@ export function makeBusyboxRoot(folder: string): void {
   for (const applet of APPLETS.split(' ')) symlinkSync('busybox', join(folder, 'bin', applet));
 }
 
-/** A layer whose unpacked form is `folder`, which is read now. `implied`: folders that the layer's tar is said to leave out. */
+/**
+ * A layer whose unpacked form is `folder`, which is read now; what belongs to the user of this process is root's in it.
+ * `implied`: folders that the layer's tar is said to leave out.
+ */
 export function folderLayer(folder: string, implied: readonly string[] = []): LayerMaterial {
   const puts = new Map<string, TreeEntry>();
   const walk = (path: string): void => {
@@ -34,7 +37,9 @@ export function folderLayer(folder: string, implied: readonly string[] = []): La
     for (const name of readdirSync(host(path), 'latin1')) {
       const child = joinPath(path, name);
       const stats = lstatSync(host(child), { bigint: true });
-      const meta = { mode: Number(stats.mode & 0o7777n), uid: Number(stats.uid), gid: Number(stats.gid), mtimeNs: stats.mtimeNs };
+      const [uid, gid] = [Number(stats.uid), Number(stats.gid)];
+      const owner = { uid: uid === process.getuid?.() ? 0 : uid, gid: gid === process.getgid?.() ? 0 : gid };
+      const meta = { mode: Number(stats.mode & 0o7777n), ...owner, mtimeNs: stats.mtimeNs };
       if (stats.isDirectory()) {
         if (!implied.includes(child)) puts.set(child, { meta, node: { type: 'dir' } });
         walk(child);

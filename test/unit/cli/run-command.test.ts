@@ -151,6 +151,12 @@ test('a bug is called one', async () => {
   expect(err).toContain('error: this is a bug in tsbuild: x is undefined\n  hint: please report it');
 });
 
+test('proot is used by this process, whatever another one may do', async () => {
+  const elsewhere = async (): Promise<number> => 7;
+  const here: RunBuild = async () => ({ published: [{ where: 'h/n:t', digest }], unwritten: null });
+  expect((await run(['-d', 'h/n:t', '--isolation=proot'], here, undefined, elsewhere)).exit).toBe('built');
+});
+
 test('a wrong command line is told here, not by another process', async () => {
   expect((await run(['--oops'], never, undefined, () => Promise.reject(new Error('must not be called')))).exit).toBe('usage');
 });
