@@ -34,8 +34,9 @@ export function keptPaths({ named, ignored, mounts, varRun }: KeptQuestion): Kep
   const quiet = [...OF_THE_KERNEL, ...OF_THE_MACHINE, ...ignored.filter(exists)].map(bytesOf);
   // A mount in it keeps /var/run a folder, where an image mostly has a symlink to /run: as a whole it is not the image's then.
   if (varRun === 'keep' && mounts.some(inRun)) quiet.push('/var/run');
-  const loud = [...[...OWN, ...WHERE_IN_USE.filter(isInUse), ...named].map(bytesOf), ...mounts.filter((path) => path !== '/')];
-  const all = new Set([...quiet, ...loud].flatMap(placesOf));
+  const loud = [...OWN, ...WHERE_IN_USE.filter(isInUse), ...named].map(bytesOf);
+  // The kernel names mounts by where they are.
+  const all = new Set([...[...quiet, ...loud].flatMap(placesOf), ...mounts.map(cleanPath)]);
   return { all: [...all].filter((path) => path !== ''), quiet: new Set(quiet.flatMap(placesOf)) };
 }
 
