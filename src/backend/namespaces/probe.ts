@@ -69,7 +69,7 @@ async function identityObstacle(): Promise<Obstacle | undefined> {
   if (hasSysAdmin()) return undefined;
   return {
     why: 'this root lacks CAP_SYS_ADMIN, as it does in an ordinary container',
-    hint: 'start the container privileged (docker run --privileged), or as an ordinary user where user namespaces are allowed',
+    hint: 'Kubernetes: securityContext.privileged: true; docker run --privileged; or start it as an ordinary user where user namespaces are allowed',
   };
 }
 
@@ -90,13 +90,13 @@ async function namespaceObstacle({ setpriv, unshare }: SandboxPrograms): Promise
     if (/mount.*proc/i.test(said)) {
       return {
         why: `/proc cannot be mounted: ${said}`,
-        hint: 'in a container, /proc must not be masked (docker run --security-opt systempaths=unconfined; Kubernetes: procMount: Unmasked)',
+        hint: 'in a container, /proc must not be masked: docker run --security-opt systempaths=unconfined; Kubernetes: securityContext.procMount: Unmasked, which needs hostUsers: false',
       };
     }
     if (hasSeccompFilter()) {
       return {
         why: `a seccomp profile forbids namespaces: ${said}`,
-        hint: 'start the container with a profile that allows unshare and mount (docker run --security-opt seccomp=unconfined)',
+        hint: 'allow unshare and mount: docker run --security-opt seccomp=unconfined; Kubernetes: securityContext.seccompProfile.type: Unconfined',
       };
     }
     return {

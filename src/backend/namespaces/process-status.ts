@@ -15,6 +15,22 @@ export function hasSysAdmin(): boolean {
   return hasCapability(CAP_SYS_ADMIN);
 }
 
+/** Whether a program with more rights than this process could have this capability: a setuid one, for example. */
+export function mayGain(capability: bigint): boolean {
+  return (BigInt(`0x${statusField('CapBnd') ?? '0'}`) & (1n << capability)) !== 0n;
+}
+
+/** The name of the AppArmor profile that confines this process; undefined: none does. */
+export function appArmorProfile(): string | undefined {
+  try {
+    const [name = ''] = readFileSync('/proc/self/attr/apparmor/current', 'utf8').trim().split(' ');
+    return name === '' || name === 'unconfined' ? undefined : name;
+  } catch {
+    // A kernel without AppArmor.
+    return undefined;
+  }
+}
+
 export function hasSeccompFilter(): boolean {
   return statusField('Seccomp') === '2';
 }

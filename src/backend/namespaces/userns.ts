@@ -9,7 +9,7 @@ import { userInfo } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { promisify } from 'node:util';
 import type { ExitStatus } from '../backend.ts';
-import { hasNoNewPrivileges, hasSeccompFilter, sysctl } from './process-status.ts';
+import { appArmorProfile, hasNoNewPrivileges, hasSeccompFilter, mayGain, sysctl } from './process-status.ts';
 import { findProgram } from './programs.ts';
 import { idMap, subordinateIds } from './sub-ids.ts';
 
@@ -214,29 +214,57 @@ function explainRefusal(message: string): { readonly why: string; readonly hint:
   if (hasSeccompFilter()) {
     return {
       why: `a seccomp profile forbids user namespaces: ${message}`,
-      hint: 'start the container with a profile that allows unshare and mount (docker run --security-opt seccomp=unconfined)',
+      hint: 'allow unshare and mount: docker run --security-opt seccomp=unconfined; Kubernetes: securityContext.seccompProfile.type: Unconfined',
     };
   }
+  const profile = appArmorProfile();
+  if (profile !== undefined)
+    return { why: `the AppArmor profile ${profile} may forbid user namespaces: ${message}`, hint: WITHOUT_APPARMOR };
   return { why: `a user namespace cannot be made: ${message}`, hint: 'unshare --user --mount true has to work for this user' };
 }
+
+const WITHOUT_APPARMOR = 'docker run --security-opt apparmor=unconfined; Kubernetes: securityContext.appArmorProfile.type: Unconfined';
+/** What newgidmap and newuidmap need. */
+const CAP_SETGID = 6n;
+const CAP_SETUID = 7n;
 
 function explainMapping(message: string): { readonly why: string; readonly hint: string } {
   if (hasNoNewPrivileges()) {
     return {
       why: 'newuidmap has no power here, because no_new_privs is set',
-      hint: 'allow privilege escalation for the container (Kubernetes: allowPrivilegeEscalation: true)',
+      hint: 'Kubernetes: securityContext.allowPrivilegeEscalation: true; docker run without --security-opt no-new-privileges',
+    };
+  }
+  if (!mayGain(CAP_SETUID) || !mayGain(CAP_SETGID)) {
+    return {
+      why: 'newuidmap has no power here, because the container drops CAP_SETUID and CAP_SETGID',
+      hint: 'Kubernetes: securityContext.capabilities.add: [SETUID, SETGID]; docker run --cap-add SETUID --cap-add SETGID',
     };
   }
   return {
     why: `the ids cannot be mapped: ${message.trim()}`,
-    hint: 'newuidmap and newgidmap must be setuid root or have CAP_SETUID and CAP_SETGID: reinstall their package',
+    hint: 'newuidmap and newgidmap must be setuid root (chmod u+s) or have CAP_SETUID and CAP_SETGID (setcap), on a mount without nosuid',
   };
 }
 
 function explainMounts(message: string): { readonly why: string; readonly hint: string } {
+  if (/proc/.test(message)) {
+    return {
+      why: `/proc cannot be mounted inside a user namespace: ${message}`,
+      hint: 'in a container, /proc must not be masked: docker run --security-opt systempaths=unconfined; Kubernetes: securityContext.procMount: Unmasked, which needs hostUsers: false',
+    };
+  }
+  if (hasSeccompFilter()) {
+    return {
+      why: `a seccomp profile forbids mounts inside a user namespace: ${message}`,
+      hint: 'docker run --security-opt seccomp=unconfined; Kubernetes: securityContext.seccompProfile.type: Unconfined',
+    };
+  }
+  const profile = appArmorProfile();
+  if (profile !== undefined) return { why: `the AppArmor profile ${profile} forbids mounts: ${message}`, hint: WITHOUT_APPARMOR };
   return {
     why: `root inside a user namespace may not mount here: ${message}`,
-    hint: 'in a container, /proc must not be masked (docker run --security-opt systempaths=unconfined; Kubernetes: procMount: Unmasked)',
+    hint: 'unshare --user --map-root-user --mount --pid --fork --mount-proc true has to work for this user',
   };
 }
 
