@@ -74,7 +74,7 @@ export interface Rootfs extends AsyncDisposable {
   run(spec: RunSpec, signal: AbortSignal): Promise<ExitStatus>;
   /**
    * What the last `run` changed, in byte order of paths, parents before children. To be read once, after run; the
-   * content of its files stays readable until `dispose`.
+   * content of its files stays readable until the next `run`, and in an overlay until `dispose`.
    */
   changes(signal: AbortSignal): AsyncIterable<LayerEntry>;
   /**
