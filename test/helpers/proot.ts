@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { findProgram } from './tools.ts';
 
 export function testProot(): string | undefined {
+  const given = process.env['TSBUILD_TEST_PROOT'];
+  if (given !== undefined) return given;
   const cache = process.env['TSBUILD_TEST_CACHE'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'tsbuild-tests');
   const fetched = join(cache, 'proot/bin/proot');
   return existsSync(fetched) ? fetched : findProgram('proot');
