@@ -1,7 +1,7 @@
 /**
- * The pod of deploy/kubernetes/job.yaml, with its ConfigMap and the Secret `regcred`, run by "podman kube play" in the place of a
- * kubelet: root with the Job's capabilities, no_new_privs and a runtime's seccomp profile. What is not as a cluster would have it:
- * the pod is on this machine's network, where its registry is.
+ * The pods of deploy/kubernetes, with their ConfigMap and the Secret `regcred`, run by "podman kube play" in the place of a kubelet:
+ * the users, capabilities and volumes of the Jobs, no_new_privs and a runtime's seccomp profile. What is not as a cluster would
+ * have it: the pods are on this machine's network, where their registry is, and have no /dev/termination-log.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -14,25 +14,24 @@ import { baseMissing, baseTar, pushImage } from '../helpers/debian-base.ts';
 import { describeUnless } from '../helpers/describe-unless.ts';
 import { type DockerRegistry, startDockerRegistry } from '../helpers/docker-registry.ts';
 import { type Manifest, manifestOf, type PodSpec, podOf, readManifests } from '../helpers/manifests.ts';
+import { podmanMissing, SECCOMP_PROFILE } from '../helpers/podman.ts';
 import { missing } from '../helpers/tools.ts';
-import { CHECKOUT, tsbuildImage, tsbuildImageMissing } from '../helpers/tsbuild-image.ts';
+import { tsbuildImage, tsbuildImageMissing } from '../helpers/tsbuild-image.ts';
 
 const LOGIN = { username: 'robot', bcryptHash: '$2b$05$abcdefghijklmnopqrstuuDIEddBSuRWBBEY6g5zv60IAP5bSSfki' };
 const PASSWORD = 'pass:word';
-/** What containerd and CRI-O have as RuntimeDefault; podman's own profile allows more. */
-const SECCOMP_PROFILE = join(CHECKOUT, '../shared/kubernetes/seccomp-runtime-default.json');
 const NAME = `tsbuild-test-${process.pid}`;
 const PAUSE = `localhost/${NAME}-pause:1`;
 const RUN_LIMIT_MS = 240_000;
 
 const reason =
-  missing(['podman', 'runc', 'docker-registry', 'skopeo', 'umoci', 'root']) ??
+  podmanMissing() ??
+  missing(['docker-registry', 'skopeo', 'umoci']) ??
   baseMissing('debian') ??
   baseMissing('busybox') ??
-  (existsSync(SECCOMP_PROFILE) ? undefined : 'needs ../shared/kubernetes/seccomp-runtime-default.json') ??
   (await tsbuildImageMissing());
 
-describeUnless(reason, 'the pod of the default Job', () => {
+describeUnless(reason, 'podman as a kubelet', () => {
   let folder: string;
   let image: string;
   let hub: DockerRegistry;
@@ -63,7 +62,7 @@ describeUnless(reason, 'the pod of the default Job', () => {
   afterAll(async () => {
     await podman('pod', 'rm', '--force', '--ignore', NAME);
     await podman('secret', 'rm', `${NAME}-regcred`);
-    await podman('volume', 'rm', '--force', `${NAME}-regcred`, `${NAME}-context`);
+    await podman('volume', 'rm', '--force', `${NAME}-regcred`, `${NAME}-context`, `${NAME}-cache`);
     await podman('rmi', '--force', PAUSE);
     await hub?.[Symbol.asyncDispose]();
     await registry?.[Symbol.asyncDispose]();
@@ -71,9 +70,9 @@ describeUnless(reason, 'the pod of the default Job', () => {
   });
 
   /** The container's log and exit code, once it has ended. The pod is gone when this returns. */
-  async function play(password: string): Promise<{ readonly code: number; readonly log: string }> {
+  async function play(job: string, password: string): Promise<{ readonly code: number; readonly log: string }> {
     const file = join(folder, 'pod.yaml');
-    const documents = [contextOf(), podManifest({ image, registry: registry.host, hub: hub.host })];
+    const documents = [contextOf(), podManifest(podOfJob(job), { image, registry: registry.host, hub: hub.host })];
     writeFileSync(file, documents.map((document) => stringify(document, { version: '1.1' })).join('---\n'));
     const secret = join(folder, 'secret.yaml');
     writeFileSync(secret, stringify(secretOf(registry.host, password)));
@@ -91,28 +90,40 @@ describeUnless(reason, 'the pod of the default Job', () => {
     }
   }
 
-  test('builds the Dockerfile of the ConfigMap and pushes it with the password of the Secret', async () => {
-    const { code, log } = await play(PASSWORD);
+  test.each([
+    ['job.yaml', 'RUN in place'],
+    ['job-restricted.yaml', 'RUN under proot'],
+  ])('the pod of %s builds the Dockerfile of the ConfigMap and pushes it with the password of the Secret', async (job, how) => {
+    const { code, log } = await play(job, PASSWORD);
     expect(code, log).toBe(0);
-    expect(log).toContain('RUN greet > /etc/greeting');
+    expect(log).toContain(how);
     const digest = new RegExp(`^${registry.host}/team/hello:1\\.0@(sha256:[0-9a-f]{64})$`, 'm').exec(log)?.[1];
     const from = `docker://${registry.host}/team/hello:1.0`;
     const creds = `${LOGIN.username}:${PASSWORD}`;
     const inspected = execFileSync('skopeo', ['inspect', '--tls-verify=false', '--creds', creds, from], { encoding: 'utf8' });
     expect((JSON.parse(inspected) as { Digest: string }).Digest).toBe(digest);
 
-    const layout = join(folder, 'layout');
-    execFileSync('skopeo', ['copy', '--quiet', '--src-tls-verify=false', '--src-creds', creds, from, `oci:${layout}:hello`]);
-    execFileSync('umoci', ['unpack', '--image', `${layout}:hello`, join(folder, 'bundle')], { stdio: 'ignore' });
-    const greeting = readFileSync(join(folder, 'bundle/rootfs/etc/greeting'), 'utf8');
-    expect(greeting).toBe('Hello from an image that a pod has built\n');
+    const place = mkdtempSync(join(folder, 'pulled-'));
+    execFileSync('skopeo', ['copy', '--quiet', '--src-tls-verify=false', '--src-creds', creds, from, `oci:${place}/layout:hello`]);
+    execFileSync('umoci', ['unpack', '--image', `${place}/layout:hello`, join(place, 'bundle')], { stdio: 'ignore' });
+    const rootfs = join(place, 'bundle/rootfs');
+    expect(readFileSync(join(rootfs, 'etc/greeting'), 'utf8')).toBe('Hello from an image that a pod has built\n');
     // Of the pod itself nothing is in the image: neither tsbuild nor what is mounted.
-    for (const own of ['tsbuild', 'kaniko', 'workspace/greet']) expect(existsSync(join(folder, 'bundle/rootfs', own)), own).toBe(false);
+    for (const own of ['tsbuild', 'kaniko', 'workspace/greet']) expect(existsSync(join(rootfs, own)), own).toBe(false);
     expect(log).not.toContain(PASSWORD);
   });
 
-  test('fails before the first step when the password of the Secret is wrong, and says whose it is', async () => {
-    const { code, log } = await play('wrong');
+  test('the pod of job-cache.yaml pulls its base once, into the claim', async () => {
+    const first = await play('job-cache.yaml', PASSWORD);
+    expect(first.code, first.log).toBe(0);
+    expect(first.log).toContain('pulled docker.io/library/debian');
+    const second = await play('job-cache.yaml', PASSWORD);
+    expect(second.code, second.log).toBe(0);
+    expect(second.log).not.toContain('pulled docker.io/library/debian');
+  });
+
+  test('the pod of job.yaml fails before the first step when the password of the Secret is wrong, and says whose it is', async () => {
+    const { code, log } = await play('job.yaml', 'wrong');
     expect(code, log).toBe(1);
     expect(log).toContain(`cannot push to ${registry.host}/team/hello: ${registry.host} answered 401`);
     expect(log).toContain(`the credentials for ${registry.host} do not allow this`);
@@ -138,7 +149,7 @@ function containersConf(): string {
  */
 function secretOf(host: string, password: string): object {
   const secret = manifestOf('Secret', readManifests('deploy/kubernetes/secret.yaml'));
-  const items = jobPod().volumes?.find((volume) => volume.secret !== undefined)?.secret?.items ?? [];
+  const items = podOfJob('job.yaml').volumes?.find((volume) => volume.secret !== undefined)?.secret?.items ?? [];
   const content: Record<string, string> = {
     '.dockerconfigjson': JSON.stringify({ auths: { [host]: { username: LOGIN.username, password } } }),
   };
@@ -154,8 +165,8 @@ function contextOf(): object {
   return { ...context, metadata: { name: `${NAME}-context` } };
 }
 
-function jobPod(): PodSpec {
-  return podOf(manifestOf('Job', readManifests('deploy/kubernetes/job.yaml')));
+function podOfJob(file: string): PodSpec {
+  return podOf(manifestOf('Job', readManifests(`deploy/kubernetes/${file}`)));
 }
 
 interface Surroundings {
@@ -166,13 +177,14 @@ interface Surroundings {
 }
 
 /** The pod as it stands in the Job, but for names: the image's, the registry's, and those of volumes, which podman shares by name. */
-function podManifest({ image, registry, hub }: Surroundings): Manifest {
-  const pod = jobPod();
+function podManifest(pod: PodSpec, { image, registry, hub }: Surroundings): Manifest {
   const [container, ...others] = pod.containers;
   if (container === undefined || others.length > 0) throw new Error('the pod has not exactly one container');
   const named = (name: string): string => `${NAME}-${name}`;
   const args = [
-    ...(container.args ?? []).map((arg) => arg.replace('registry.example', registry)),
+    ...(container.args ?? []).map((arg) =>
+      arg.replace('registry.example', registry).replace('/dev/termination-log', '/tsbuild/tmp/digest'),
+    ),
     ...[`--insecure-registry=${registry}`, `--insecure-registry=${hub}`, `--registry-mirror=${hub}`],
   ];
   const spec: PodSpec = {
@@ -187,6 +199,7 @@ function podManifest({ image, registry, hub }: Surroundings): Manifest {
         name: named(volume.name),
         ...(volume.secret === undefined ? {} : { secret: { ...volume.secret, secretName: named(volume.secret.secretName) } }),
         ...(volume.configMap === undefined ? {} : { configMap: { name: named('context') } }),
+        ...(volume.persistentVolumeClaim === undefined ? {} : { persistentVolumeClaim: { claimName: named('cache') } }),
       })) ?? [],
   };
   return { apiVersion: 'v1', kind: 'Pod', metadata: { name: NAME }, spec: { ...spec } as Record<string, unknown> };
