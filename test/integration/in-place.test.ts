@@ -2,7 +2,7 @@
  * Builds in place: in containers of the tsbuild image with a runtime's default capabilities and seccomp profile, where `/` of the
  * container is the rootfs. Debian is the base, so that nothing of the container's own `/` is left but what is kept.
  */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -11,16 +11,12 @@ import { baseMissing, baseTar, pushImage } from '../helpers/debian-base.ts';
 import { describeUnless } from '../helpers/describe-unless.ts';
 import { type DockerRegistry, startDockerRegistry } from '../helpers/docker-registry.ts';
 import { type OciReader, ociReader, type ReadImage } from '../helpers/oci-reader.ts';
+import { SECCOMP_PROFILE } from '../helpers/podman.ts';
 import { CHECKOUT, tsbuildImage, tsbuildImageMissing } from '../helpers/tsbuild-image.ts';
 
-const SECCOMP_PROFILE = join(CHECKOUT, '../shared/kubernetes/seccomp-runtime-default.json');
 const RUN_LIMIT_MS = 240_000;
 
-const reason =
-  baseMissing('debian') ??
-  baseMissing('busybox') ??
-  (existsSync(SECCOMP_PROFILE) ? undefined : 'needs ../shared/kubernetes/seccomp-runtime-default.json') ??
-  (await tsbuildImageMissing());
+const reason = baseMissing('debian') ?? baseMissing('busybox') ?? (await tsbuildImageMissing());
 
 describeUnless(reason, 'in place', () => {
   let home: string;
