@@ -4,6 +4,7 @@
  * answers for their own server alone. Reference: git(1) "Environment Variables", gitcredentials(7).
  */
 import { spawn } from 'node:child_process';
+import { dirname } from 'node:path';
 import { TsbuildError } from '../errors.ts';
 
 export interface GitWorld {
@@ -131,7 +132,10 @@ function environment(call: GitCall, { env, home, credential }: GitWorld): Record
     GIT_ATTR_NOSYSTEM: '1',
     // No files of this machine in a .git: git clones submodules with its template, whose hooks would be in the image.
     GIT_TEMPLATE_DIR: '',
+    // Nor the settings of a repository around the folders of this fetch: where a build is in place, a command may have made one of /.
+    GIT_CEILING_DIRECTORIES: dirname(home),
     GIT_TERMINAL_PROMPT: '0',
+    GIT_ASKPASS: '',
     GIT_ALLOW_PROTOCOL: call.reach === 'local' ? 'file' : 'http:https:git:ssh',
     GIT_SSH_COMMAND: SSH,
     GIT_LFS_SKIP_SMUDGE: '1',

@@ -174,16 +174,16 @@ const COMMIT_REF = 'refs/tsbuild/commit';
 type Place = { readonly kind: 'ref'; readonly name: string } | { readonly kind: 'commit'; readonly hash: string };
 
 /** In git's order: the whole name, a branch, a tag. */
-async function findRef({ git, remote, label }: Repository, at: Exclude<GitRequest['at'], { kind: 'commit' }>): Promise<Place> {
+async function findRef({ git, remote, label, fetched }: Repository, at: Exclude<GitRequest['at'], { kind: 'commit' }>): Promise<Place> {
   if (at.kind === 'default-branch') {
-    const answer = await git({ args: ['ls-remote', '--symref', '--', remote, 'HEAD'] });
+    const answer = await git({ args: ['ls-remote', '--symref', '--', remote, 'HEAD'], gitDir: fetched });
     const name = /^ref: (refs\/\S+)\tHEAD$/m.exec(answer)?.[1];
     if (name !== undefined) return { kind: 'ref', name };
     const hash = /^([0-9a-f]{40,64})\tHEAD$/m.exec(answer)?.[1];
     if (hash !== undefined) return { kind: 'commit', hash };
     throw new TsbuildError('GIT_FAILED', `${label} has no default branch`, { hint: 'name a branch: ...name.git#branch' });
   }
-  const answer = await git({ args: ['ls-remote', '--', remote, at.name] });
+  const answer = await git({ args: ['ls-remote', '--', remote, at.name], gitDir: fetched });
   const offered = new Set(answer.split('\n').map((line) => line.split('\t')[1]));
   const below = (prefix: string): string => (at.name.startsWith(prefix) ? at.name : `${prefix}${at.name}`);
   const name = [below('refs/'), below('refs/heads/'), below('refs/tags/')].find((candidate) => offered.has(candidate));

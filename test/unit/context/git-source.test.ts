@@ -348,6 +348,18 @@ describeUnless(missing(['git']), 'a git repository', () => {
     });
   });
 
+  test('is not fetched by the settings of a repository around the folder for it, whose programs anybody may have written', async () => {
+    const { url } = await started(smartServer(root, PASSWORD));
+    const program = join(top, 'program');
+    writeFileSync(program, `#!/bin/sh\ntouch ${join(top, 'RUN')}\n`, { mode: 0o755 });
+    mkdirSync(join(top, '.git', 'objects'), { recursive: true });
+    mkdirSync(join(top, '.git', 'refs'));
+    writeFileSync(join(top, '.git', 'HEAD'), 'ref: refs/heads/main\n');
+    writeFileSync(join(top, '.git', 'config'), `[core]\nrepositoryformatversion = 0\naskPass = ${program}\n`);
+    await expect(fetch(`${url}/tool/.git`)).rejects.toMatchObject({ code: 'GIT_FAILED' });
+    expect(existsSync(join(top, 'RUN'))).toBe(false);
+  });
+
   test('says which package to install where there is no git', async () => {
     const failure = fetch('https://example.invalid/tool.git', {}, { env: { PATH: join(top, 'nothing') } });
     await expect(failure).rejects.toMatchObject({ code: 'GIT_FAILED', hint: expect.stringContaining('install the package git') });
