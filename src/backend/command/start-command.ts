@@ -1,5 +1,6 @@
 /** StartCommand by run.ts: each command is a process of this machine's own, in a root of its own or in this one. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { nodeEnvironment } from '../../sys/node-environment.ts';
 import type { ExitStatus } from '../backend.ts';
 import type { CommandConfinement } from '../confined/command-confinement.ts';
 import type { Confinement } from '../confined/confinement.ts';
@@ -109,11 +110,9 @@ function specOf(
 }
 
 function spawnProgram({ node, run }: CommandPrograms, stdout: number): ReturnType<typeof spawn> {
-  const libraries = process.env['LD_LIBRARY_PATH'];
   return spawn(node, [run], {
     cwd: '/',
-    // What Node itself may need to start. The command gets exactly its own environment.
-    env: libraries === undefined ? {} : { LD_LIBRARY_PATH: libraries },
+    env: nodeEnvironment(),
     stdio: ['ignore', stdout, 'pipe', 'pipe', 'pipe'],
     // Ctrl-C at the terminal reaches tsbuild alone. As the leader of a session of its own it has no terminal either.
     detached: true,

@@ -7,6 +7,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import type { TsbuildError } from '../../errors.ts';
 import type { DeviceMarks } from '../../layer/device-marks.ts';
+import { nodeEnvironment } from '../../sys/node-environment.ts';
 import type { ExitStatus } from '../backend.ts';
 import { outcomeOf } from '../command/outcome.ts';
 import { setupFailed } from '../command/run-errors.ts';
@@ -87,11 +88,9 @@ export function namespaceArguments(unshare: string): string[] {
 }
 
 function spawnTree({ setpriv, unshare, node, init }: SandboxPrograms, folder: string, writeEnd: number): ChildProcess {
-  const libraries = process.env['LD_LIBRARY_PATH'];
   return spawn(setpriv, [...namespaceArguments(unshare), '--', node, init], {
     cwd: folder,
-    // What Node itself may need to start. The command gets exactly its own environment.
-    env: libraries === undefined ? {} : { LD_LIBRARY_PATH: libraries },
+    env: nodeEnvironment(),
     // stdout is that of the command; stderr, until init joins it, takes the messages of everything before.
     stdio: ['ignore', writeEnd, 'pipe', 'pipe', 'pipe'],
     // Ctrl-C at the terminal reaches tsbuild alone, which then ends this tree.

@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { constants, release } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { TsbuildError } from '../../errors.ts';
+import { nodeEnvironment } from '../../sys/node-environment.ts';
 import { removeTree } from '../../sys/remove-tree.ts';
 import type { Notification } from '../../sys/seccomp-listener.ts';
 import type { ExitStatus } from '../backend.ts';
@@ -193,11 +194,9 @@ function commandStatus(said: string, { path, status, view }: Ended): ExitStatus 
 }
 
 function spawnProgram({ node, run }: ProotPrograms, stdout: number): ReturnType<typeof spawn> {
-  const libraries = process.env['LD_LIBRARY_PATH'];
   return spawn(node, [run], {
     cwd: '/',
-    // What Node itself may need to start. The command gets exactly its own environment.
-    env: libraries === undefined ? {} : { LD_LIBRARY_PATH: libraries },
+    env: nodeEnvironment(),
     stdio: ['ignore', stdout, 'pipe', 'pipe', 'pipe'],
     // Ctrl-C at the terminal reaches tsbuild alone. As the leader of a session of its own it has no terminal either.
     detached: true,
