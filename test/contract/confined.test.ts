@@ -117,6 +117,9 @@ describeUnless(obstacle(), 'a confined command', () => {
     ['what it removes', 'touch f; mkdir d; ln -s f l; rm -r f d l; ls', 'old\nsecret\n'],
     ['what was made, removed and made again', 'for i in 1 2 3; do mkdir d; echo $i > d/f; cat d/f; rm -r d; done', '1\n2\n3\n'],
     ['a symlink', 'ln -s old/f l; echo y > old/f; cat l; ln -sf /etc/hostname l; cmp l /etc/hostname && echo same', 'y\nsame\n'],
+    ['a hard link', 'echo y > f; ln f g; cat g; stat -c %h f', 'y\n2\n'],
+    ['a fifo', 'mkfifo -m 640 p; stat -c %F,%a p', 'fifo,640\n'],
+    ['a device', 'mknod n c 1 3; stat -c %F,%t,%T n', 'character special file,1,3\n'],
     ['a program', 'cp /bin/true ./t; ./t && echo ran', 'ran\n'],
     ['what a child of another user reads', 'umask 022; echo y > f; setpriv --reuid=1234 --regid=1234 --clear-groups cat f', 'y\n'],
   ])('can use %s that it makes beside a closed place', async (_, script, said) => {

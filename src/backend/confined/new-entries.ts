@@ -12,6 +12,7 @@ import {
   closeSync,
   constants,
   lchownSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -24,6 +25,8 @@ import {
 } from 'node:fs';
 import { constants as os } from 'node:os';
 import { type ByteString, forFs } from '../../bytes/byte-path.ts';
+import { deviceNumbers } from '../../sys/device-numbers.ts';
+import { makeNode, type SpecialNode } from '../../sys/mknod.ts';
 import type { Answer, Listener, Notification } from '../../sys/seccomp-listener.ts';
 import { type Caller, callerOf, readPath } from '../supervised/caller.ts';
 import { type Supervisor, supervise } from '../supervised/supervise.ts';
@@ -97,12 +100,13 @@ function helpWith(question: Notification, listener: Listener, { folders, stock }
   const { pid } = question;
   const texts = readTexts(pid, call);
   const entry = folders.entry({ pid, folder: call.path.folder, path: texts.path });
-  const from = call.kind === 'rename' ? folders.entry({ pid, folder: call.from.folder, path: texts.other }) : undefined;
+  const from = 'from' in call ? folders.entry({ pid, folder: call.from.folder, path: texts.other }) : undefined;
   if (entry === undefined && from === undefined) return 'continue';
   const caller = callerOf(pid);
   // From here on what was looked at is the caller's.
   if (caller.uid !== 0 || !listener.isWaiting(question)) return 'continue';
   if (call.kind === 'rename') return rename(from, entry, call.flags);
+  if (call.kind === 'link') return link(from, entry, call.flags);
   if (entry === undefined) return 'continue';
   if (call.kind === 'remove') return changed(() => (call.what === 'dir' ? rmdirSync(entry) : unlinkSync(entry)));
   if (lstatSync(entry, { throwIfNoEntry: false }) !== undefined) return 'continue';
@@ -114,6 +118,8 @@ function helpWith(question: Notification, listener: Listener, { folders, stock }
       symlinkSync(forFs(texts.other), entry);
       lchownSync(entry, caller.uid, caller.gid);
       return 0;
+    case 'node':
+      return makeSpecial(entry, call, caller);
     case 'file': {
       const { mode, flags } = call;
       stock.take('file', (one) => moveTo(entry, one, { mode, caller }));
@@ -130,6 +136,27 @@ function rename(from: string | Buffer | undefined, to: string | Buffer | undefin
   if ((flags & ~RENAME_NOREPLACE) !== 0) return 'continue';
   if (flags === RENAME_NOREPLACE && lstatSync(to, { throwIfNoEntry: false }) !== undefined) return -os.errno.EEXIST;
   return changed(() => renameSync(from, to));
+}
+
+function link(from: string | Buffer | undefined, to: string | Buffer | undefined, flags: number): Answer {
+  if (from === undefined || to === undefined) return -os.errno.EXDEV;
+  return flags === 0 ? changed(() => linkSync(from, to)) : 'continue';
+}
+
+const CAP_MKNOD = 1n << 27n;
+const NODES: Readonly<Record<number, SpecialNode['type']>> = {
+  [constants.S_IFCHR]: 'char',
+  [constants.S_IFBLK]: 'block',
+  [constants.S_IFIFO]: 'fifo',
+};
+
+function makeSpecial(path: string | Buffer, { mode, device }: Extract<EntryCall, { kind: 'node' }>, caller: Caller): Answer {
+  const type = NODES[mode & constants.S_IFMT];
+  if (type === undefined || (type !== 'fifo' && (caller.capabilities & CAP_MKNOD) === 0n)) return 'continue';
+  return changed(() => {
+    makeNode(path, { type, mode: mode & 0o7777 & ~caller.umask, ...deviceNumbers(device) });
+    lchownSync(path, caller.uid, caller.gid);
+  });
 }
 
 /** The kernel's answer to the same call of this process. */
@@ -166,7 +193,7 @@ function readTexts(pid: number, call: EntryCall): Texts {
   try {
     const path = readPath(memory, call.path.at);
     if (call.kind === 'symlink') return { path, other: readPath(memory, call.targetAt) };
-    if (call.kind === 'rename') return { path, other: readPath(memory, call.from.at) };
+    if ('from' in call) return { path, other: readPath(memory, call.from.at) };
     return { path: call.kind === 'dir' ? path.replace(/\/+$/, '') : path, other: '' };
   } finally {
     closeSync(memory);
