@@ -258,6 +258,11 @@ export function chrootSuite(make: (workFolder: string, warn: (message: string) =
         expect(inWork('s3cret')).toEqual([]);
       });
 
+      test.each(['moved', 'moved (deleted)'])('fail the run that moves a folder of them to "%s"', async (name) => {
+        const mounts = [{ type: 'tmpfs', target: '/data', sizeBytes: null, mode: 0o755 }] as const;
+        await expect(shell(rootfs, `mv /data "/${name}"`, { mounts })).rejects.toThrow('moved or linked what is mounted at /data');
+      });
+
       test('leave files and folders beside them as the command left them, with their times', async () => {
         await rootfs.lay(
           layerOf((into) => {

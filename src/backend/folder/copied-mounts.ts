@@ -261,10 +261,13 @@ function startPlacing({ aside, kept, layerFolder }: CopiedMountsOptions, { folde
 
 /** Whether a removed mount still has a name. Of a file, such as a secret, nothing is left there. */
 function isElsewhere(fd: number): boolean {
-  const stats = fstatSync(fd);
-  // Some file systems give a removed folder a link.
-  if (stats.isDirectory()) return !readlinkSync(`/proc/self/fd/${fd}`).endsWith(' (deleted)');
-  if (stats.nlink === 0) return false;
+  const stats = fstatSync(fd, { bigint: true });
+  // Some file systems give a removed folder a link. The kernel ends the name of a removed one with this; a command may do so, too.
+  if (stats.isDirectory()) {
+    const at = readlinkSync(`/proc/self/fd/${fd}`, 'buffer');
+    return !at.toString('latin1').endsWith(' (deleted)') || identityOf(at) === `${stats.dev}:${stats.ino}`;
+  }
+  if (stats.nlink === 0n) return false;
   if (stats.isFile()) truncateSync(`/proc/self/fd/${fd}`);
   return true;
 }
