@@ -89,6 +89,11 @@ describeUnless(lacking, 'the image of tsbuild', () => {
     expect(config.Env).toEqual(expect.arrayContaining(['DOCKER_CONFIG=/kaniko/.docker', 'SSL_CERT_DIR=/kaniko/ssl/certs']));
   });
 
+  test('lets no base image say which authorities are trusted or what OpenSSL loads', () => {
+    const { config } = documentOf<Config>(manifest().config.digest);
+    expect(config.Env).toEqual(expect.arrayContaining(['SSL_CERT_FILE=/kaniko/ssl/cert.pem', 'OPENSSL_CONF=/tsbuild/openssl.cnf']));
+  });
+
   test('holds nothing but what no rung touches and a few files of /etc', () => {
     const names = manifest().layers.flatMap(({ digest }) =>
       execFileSync('tar', ['-t'], { input: gunzipSync(blob(digest)), encoding: 'utf8', maxBuffer: 1 << 24 })

@@ -277,6 +277,7 @@ describeUnless(reason, 'in place', () => {
         '/kaniko/.docker/config.json',
         `${tokens}/token`,
         '/workspace/file',
+        '/busybox/config.json',
         '/tsbuild/app/bin/tsbuild.js',
         '/proc/1/environ',
         '/proc/1/mem',
@@ -284,7 +285,7 @@ describeUnless(reason, 'in place', () => {
       const script = [
         ...reads.map((path) => `! head -c 1 ${path}`),
         '! head -c 1 "/proc/self/root/kaniko/.docker/config.json"',
-        '! rm /tsbuild/bin/node && ! mv /tsbuild /other && ! touch /kaniko/new && ! ln -s / /tsbuild/link && ! kill -9 1',
+        '! rm /tsbuild/bin/node && ! mv /tsbuild /other && ! touch /kaniko/new && ! touch /busybox/zstd && ! ln -s / /tsbuild/link && ! kill -9 1',
         '! find /tsbuild/cache -type f -exec head -c 1 {} + | grep -q .',
       ].join(' && ');
       const { code, log } = await build(
@@ -295,10 +296,28 @@ describeUnless(reason, 'in place', () => {
           'USER 1234',
           `RUN ${script}`,
         ].join('\n'),
-        { podman: [`--volume=${docker}:/kaniko/.docker:ro`, `--volume=${token}:${tokens}:ro`, '--env=HUSH=hush'] },
+        {
+          podman: [
+            `--volume=${docker}:/kaniko/.docker:ro`,
+            `--volume=${docker}:/busybox`,
+            `--volume=${token}:${tokens}:ro`,
+            '--env=HUSH=hush',
+          ],
+        },
       );
       expect(code, log).toBe(0);
       expect(log).not.toMatch(/hush|warning/i);
+    },
+    RUN_LIMIT_MS,
+  );
+
+  test(
+    'settings of OpenSSL that a RUN leaves in /etc, which could name a library to load, are not those of processes of tsbuild',
+    async () => {
+      const broken = "mkdir -p /etc/ssl && printf 'nodejs_conf = one\\n[broken\\n' > /etc/ssl/openssl.cnf";
+      const { code, log } = await build([`FROM ${bases.busybox}`, `RUN ${broken}`, 'RUN true', 'RUN echo third'].join('\n'));
+      expect(code, log).toBe(0);
+      expect(log).toMatch(/\| third$/m);
     },
     RUN_LIMIT_MS,
   );

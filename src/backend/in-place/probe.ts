@@ -52,11 +52,11 @@ export async function probeInPlace(asked: InPlaceProbe): Promise<Probe> {
     backend() {
       const mounts = mountPoints(readFileSync('/proc/self/mountinfo', 'latin1'));
       const kept = keptPaths({ named: asked.kept, ignored: asked.ignored, mounts, varRun: asked.varRun });
-      // An image may have a /workspace of its own where the container has none in use.
-      const workspace = kept.all.includes('workspace') ? ['/workspace'] : [];
+      // An image may have a /workspace of its own where the container has none in use. In the shell's folder tsbuild finds programs.
+      const inUse = ['workspace', 'busybox'].filter((path) => kept.all.includes(path)).map((path) => `/${path}`);
       return inPlaceBackend({
         kept,
-        closed: closedPlaces({ named: [...asked.kept, ...workspace], mounts }),
+        closed: closedPlaces({ named: [...asked.kept, ...inUse], mounts }),
         programs: asked.programs,
         afterwards: asked.afterwards === 'cleared' ? 'cleared' : 'left',
         warn: asked.warn,
