@@ -161,9 +161,9 @@ export function prootSuite(make: (workFolder: string) => Promise<Backend>): void
         expect(lines((await takeChanges(rootfs)).entries)).toEqual([]);
       });
 
-      test('of a cache are there again when a command removes them', async () => {
+      test('of a cache are there again when a command removes them, if it can', async () => {
         const { hostPath, mount } = cache();
-        expect(await changesOf(rootfs, 'rmdir /cache', { mounts: [mount] })).toEqual([]);
+        expect(await changesOf(rootfs, 'rmdir /cache || true', { mounts: [mount] })).toEqual([]);
         expect(readdirSync(hostPath)).toEqual([]);
       });
 

@@ -16,6 +16,8 @@ import { prootFilter } from './asked-calls.ts';
 import type { FileRules, ProotReport, ProotSpec } from './proot-spec.ts';
 
 const FILE = ACCESS.readFile | ACCESS.writeFile | ACCESS.truncate;
+/** With the entries: where tsbuild's own programs belong to this user, too, another in the place of one would run without these limits. */
+const FOLDER = FILE | ACCESS.refer | ACCESS.changeEntries;
 
 closeInheritedFolders();
 // Before the spec comes, since loading koffi takes a while.
@@ -51,10 +53,10 @@ function prepare({ files }: ProotSpec): void {
 
 function restrict({ version, writable, readable }: FileRules): void {
   const allowed = [
-    ...writable.map((path) => ({ path, access: statSync(path).isDirectory() ? FILE | ACCESS.refer : FILE })),
+    ...writable.map((path) => ({ path, access: statSync(path).isDirectory() ? FOLDER : FILE })),
     ...readable.map((path) => ({ path, access: ACCESS.readFile })),
   ];
-  restrictFiles({ handled: FILE | ACCESS.refer, allowed, version });
+  restrictFiles({ handled: FOLDER, allowed, version });
 }
 
 function filterSyscalls(): void {
