@@ -266,6 +266,21 @@ describeUnless(reason, 'in place', () => {
   );
 
   test(
+    'what a RUN writes to the network files of the container is gone for the next one',
+    async () => {
+      const { code, log } = await build(
+        [
+          `FROM ${bases.busybox}`,
+          'RUN echo 192.0.2.1 elsewhere >> /etc/hosts && echo nameserver 192.0.2.1 > /etc/resolv.conf',
+          'RUN ! grep -q 192.0.2.1 /etc/hosts /etc/resolv.conf && grep -q localhost /etc/hosts',
+        ].join('\n'),
+      );
+      expect(code, log).toBe(0);
+    },
+    RUN_LIMIT_MS,
+  );
+
+  test(
     'no RUN reads credentials, the context, the cache or tsbuild, whoever it is, nor changes them',
     async () => {
       const [docker, token] = [join(home, 'docker'), join(home, 'token')];

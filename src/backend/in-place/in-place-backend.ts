@@ -21,6 +21,7 @@ import { kernelOwnership } from '../folder/kernel-ownership.ts';
 import { layerFolder } from '../folder/layer-folder.ts';
 import type { StartCommand } from '../folder/parts.ts';
 import type { KeptPaths } from './kept-paths.ts';
+import { keepNetworkFiles } from './network-files.ts';
 
 export interface InPlaceBackendOptions {
   readonly kept: KeptPaths;
@@ -107,7 +108,12 @@ function guarded(rootfs: Rootfs, refuse: Refusal): Rootfs {
     },
     async run(spec, signal) {
       refuse.workingFolder(spec.cwd);
-      return withHint(await rootfs.run(spec, signal), spec);
+      const putBack = keepNetworkFiles();
+      try {
+        return withHint(await rootfs.run(spec, signal), spec);
+      } finally {
+        putBack();
+      }
     },
   };
 }
