@@ -10,8 +10,8 @@ import { testProot } from '../helpers/proot.ts';
 import { missing } from '../helpers/tools.ts';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
-/** No image and no account uses it. */
-const UID = 58231;
+/** nobody: vitest needs a user with a name. */
+const UID = 65534;
 const lacking = missing(['root', 'busybox', 'setpriv']) ?? (testProot() === undefined ? 'needs proot 5.4 (.ci/fetch-proot)' : undefined);
 
 describeUnless(lacking, 'proot', () => {

@@ -6,7 +6,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { subscribe } from 'node:diagnostics_channel';
 import { readdirSync, readFileSync } from 'node:fs';
-import { setTimeout } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import { adoptOrphans, collectIfDead } from '../../sys/process-family.ts';
 
 export interface Tracees {
@@ -57,7 +57,7 @@ export function watchTracees(): Tracees {
         // It has none yet: it is not proot yet, or about to start the first.
         if (tracees.length === 0) proot.kill('SIGKILL');
         for (const { pid } of tracees) send(pid, 'SIGKILL');
-        await setTimeout(2);
+        await pause(2);
       }
     },
     async sweep() {
@@ -68,10 +68,16 @@ export function watchTracees(): Tracees {
           send(pid, 'SIGKILL');
           if (parent === process.pid) collectIfDead(pid);
         }
-        await setTimeout(waitMs);
+        await pause(waitMs);
       }
     },
   };
+}
+
+/** Timers that are late come one after the other, and the end of a process would never be heard of in between. */
+async function pause(ms: number): Promise<void> {
+  await setTimeout(ms);
+  await setImmediate();
 }
 
 interface Process {
