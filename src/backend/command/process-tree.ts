@@ -6,7 +6,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { subscribe } from 'node:diagnostics_channel';
 import { readdirSync, readFileSync } from 'node:fs';
-import { setTimeout } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import { adoptOrphans, collectIfDead } from '../../sys/process-family.ts';
 
 export interface ProcessTree {
@@ -60,6 +60,8 @@ export function watchProcessTree(): ProcessTree {
           if (parent === process.pid && pid !== first.pid) collectIfDead(pid);
         }
         await setTimeout(waitMs);
+        // Where timers are late, they alone would have their turn, and the exits that this waits for none.
+        await setImmediate();
         waitMs = Math.min(2 * waitMs, 50);
       }
     },
