@@ -6,12 +6,14 @@ import { afterAll, expect, test } from 'vitest';
 import { createTarReader } from '../../../src/layer/tar/read.ts';
 import { createUnpacker, type UnpackOptions } from '../../../src/layer/unpack.ts';
 import { makeNode } from '../../../src/sys/mknod.ts';
+import { removeTree } from '../../../src/sys/remove-tree.ts';
 import { getXattr, setXattr } from '../../../src/sys/xattr.ts';
 import { type RawMember, rawPax, rawTar } from './raw-tar.ts';
 import { feed } from './read-all.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'tsbuild-unpack-'));
-afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+// Also folders that an ordinary user may not enter.
+afterAll(() => removeTree(scratch));
 const isRoot = process.getuid?.() === 0;
 
 function works(action: () => void): boolean {
