@@ -42,9 +42,19 @@ async function removeEntries(path: ByteString, entries: Entries, progress: Progr
     progress.removed += 1;
     if (progress.removed % ENTRIES_PER_TURN === 0) await setImmediate();
     const child = `${path}/${entry.name}`;
-    if (!entry.isDirectory()) unlinkSync(forFs(child));
-    else if (child.length < LONG_PATH) await removeFolder(child, progress);
-    else lift(child, progress);
+    const remove = (): void | Promise<void> => {
+      if (!entry.isDirectory()) unlinkSync(forFs(child));
+      else if (child.length < LONG_PATH) return removeFolder(child, progress);
+      else lift(child, progress);
+    };
+    try {
+      await remove();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EACCES') throw error;
+      // The folder may be listed, but nothing removed from it.
+      chmodSync(forFs(path), 0o700);
+      await remove();
+    }
   }
 }
 

@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, type Runn
 import type { Backend, LayerMaterial, Rootfs } from '../../src/backend/backend.ts';
 import { TsbuildError } from '../../src/errors.ts';
 import { stackTree } from '../../src/layer/stack-tree.ts';
-import { changesOf, folderLayer, lines, makeBusyboxRoot, processesWith, run, shell, takeChanges } from './backend-fixture.ts';
+import { changesOf, commandLine, folderLayer, lines, makeBusyboxRoot, processesWith, run, shell, takeChanges } from './backend-fixture.ts';
 
 /** What a backend cannot do, by the titles of its tests, each with the reason. Such a test is skipped by that reason. */
 export type Lacks = Readonly<Record<string, string>>;
@@ -172,7 +172,9 @@ export function backendContract(name: string, make: (workFolder: string) => Prom
         const mark = randomUUID();
         // Without a child, which would have this command line as well until it becomes another program.
         const running = run(rootfs, { argv: ['/bin/sh', '-c', 'while :; do :; done', mark] });
-        const shellOf = await eventually(() => processesWith(`:; done ${mark}`).at(-1));
+        // Whatever starts the shell has its command line, too, among its arguments.
+        const isShell = (pid: number): boolean => commandLine(pid).startsWith('/bin/sh -c');
+        const shellOf = await eventually(() => processesWith(`:; done ${mark}`).find(isShell));
         process.kill(shellOf, 'SIGKILL');
         expect((await running).status).toEqual({ kind: 'signal', signal: 'SIGKILL' });
       });

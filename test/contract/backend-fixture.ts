@@ -150,7 +150,7 @@ export function processesWith(text: string): number[] {
     .filter((pid) => pid !== process.pid && commandLine(pid).includes(text));
 }
 
-function commandLine(pid: number): string {
+export function commandLine(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
   } catch {

@@ -42,6 +42,16 @@ test('a folder without permissions is removed by its owner', async () => {
   expect(existsSync(top)).toBe(false);
 });
 
+test('a folder that its owner may list and not write to is removed, as one that it closed to itself is', async () => {
+  const top = join(folder, 'top');
+  mkdirSync(join(top, 'fixed', 'inside'), { recursive: true });
+  writeFileSync(join(top, 'fixed', 'inside', 'file'), '');
+  writeFileSync(join(top, 'fixed', 'file'), '');
+  for (const name of ['fixed/inside', 'fixed']) chmodSync(join(top, name), 0o555);
+  await removeTree(top);
+  expect(existsSync(top)).toBe(false);
+});
+
 test('a file is removed, and what is not there is no error', async () => {
   const file = join(folder, 'file');
   writeFileSync(file, '');
