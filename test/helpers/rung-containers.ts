@@ -25,6 +25,8 @@ export interface RungContainer extends AsyncDisposable {
   readonly container: Container;
   /** Of this machine; the container's /workspace. */
   readonly workspace: string;
+  /** The same of its /cache. */
+  readonly cache: string;
   /** tsbuild with these arguments, in the container that runs already. */
   run(args: readonly string[]): Promise<Outcome>;
   /** A build with these flags, in there too. */
@@ -49,6 +51,7 @@ export async function startRung(rung: ContainerRung, place: RungPlace): Promise<
   return {
     container,
     workspace,
+    cache,
     run: (args) => container.exec([...tsbuild, ...args]),
     tsbuild: (given) => container.exec([...tsbuild, ...own, ...given]),
     fresh(given, podmanFlags = []) {
