@@ -40,7 +40,7 @@ export interface PickedImage {
 export function baseImage(
   { manifest, digest, config, layers, warnings }: PickedImage,
   ref: string,
-  layer: (descriptor: Descriptor) => Pick<Layer, 'origin' | 'open'>,
+  layer: (descriptor: Descriptor) => Pick<Layer, 'origins' | 'open'>,
 ): BaseImage {
   return {
     ref,

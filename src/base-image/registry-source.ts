@@ -65,7 +65,7 @@ export function registrySource({ client, store }: RegistrySourceOptions): ImageS
       const origin = found.origin ?? `${reference.registry}/${reference.repository}`;
       const image = await pickImage(found, platform, documents, signal);
       return baseImage(image, documents.label, (descriptor) => ({
-        ...(isForeignLayer(descriptor) ? {} : { origin }),
+        ...(isForeignLayer(descriptor) ? {} : { origins: [origin] }),
         open: (own) => layers.open(descriptor, (fetch) => client.openBlob(reference, descriptor, fetch), own),
       }));
     },

@@ -19,8 +19,8 @@ export interface Descriptor {
 export interface Layer {
   readonly descriptor: Descriptor;
   readonly diffId: Digest;
-  /** The repository that has this blob already, `host/path`: a push to the same registry mounts it from there. */
-  readonly origin?: string;
+  /** Repositories that have this blob already, `host/path`: a push to a registry of theirs mounts it from there. The likeliest first. */
+  readonly origins?: readonly string[];
   open(signal: AbortSignal): Promise<Readable>;
 }
 

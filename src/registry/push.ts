@@ -100,7 +100,7 @@ export function createPush({ api, options, retrying }: ClientParts): PushClient 
   const deliver = async (to: UploadApi, blob: BlobToPush, { report, earlier, context }: Delivery): Promise<'mounted' | 'done'> => {
     const { endpoint } = to;
     const there = earlier !== undefined && (await succeeded(earlier.done, context.signal)) ? [earlier.path] : [];
-    const sources = [...there, ...originIn(endpoint, blob.origin)].filter((path) => path !== endpoint.path);
+    const sources = [...there, ...originsIn(endpoint, blob.origins ?? [])].filter((path) => path !== endpoint.path);
     const session = await tryMount(to, blob, sources, context);
     if (session === null) return 'mounted';
     await uploads.run(() => send(to, blob, { report, opened: session, context }));
@@ -189,10 +189,13 @@ async function* bytesOf(blob: BlobToPush, report: TransferReport, signal: AbortS
   }
 }
 
-/** The repository that a layer came from, when it is one of this host. */
-function originIn(endpoint: Endpoint, origin: string | undefined): readonly string[] {
+/** More tries would take longer than sending most layers does. */
+const MOST_MOUNTS = 3;
+
+/** Of the repositories that have a layer, those of this host. */
+function originsIn(endpoint: Endpoint, origins: readonly string[]): readonly string[] {
   const prefix = `${endpoint.registry}/`;
-  return origin?.startsWith(prefix) === true ? [origin.slice(prefix.length)] : [];
+  return origins.flatMap((origin) => (origin.startsWith(prefix) ? [origin.slice(prefix.length)] : [])).slice(0, MOST_MOUNTS);
 }
 
 async function succeeded(work: Promise<unknown>, signal: AbortSignal): Promise<boolean> {

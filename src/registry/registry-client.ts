@@ -17,7 +17,7 @@ export interface FetchedManifest {
   readonly origin: string;
 }
 
-export type BlobToPush = Pick<Layer, 'descriptor' | 'origin' | 'open'>;
+export type BlobToPush = Pick<Layer, 'descriptor' | 'origins' | 'open'>;
 
 /**
  * Everything throws REGISTRY_DENIED, REGISTRY_FAILED and AUTH_CONFIG_INVALID, mostly as RegistryError, and the signal's

@@ -8,7 +8,7 @@ const RANKS = [
   ['image', 'sys'],
   ['blob'],
   ['dockerfile', 'layer', 'patterns', 'registry'],
-  ['plan', 'context', 'copy', 'backend', 'output', 'base-image', 'unpacked', 'cache-mounts'],
+  ['plan', 'context', 'copy', 'backend', 'output', 'base-image', 'unpacked', 'cache-mounts', 'cache'],
   ['build'],
   ['cli', 'report', 'demo'],
 ];
@@ -18,6 +18,7 @@ const SEAMS = [
   'src/backend/backend.ts',
   'src/base-image/image-source.ts',
   'src/cache-mounts/cache-mounts.ts',
+  'src/cache/step-cache.ts',
   'src/context/context.ts',
   'src/output/image-sink.ts',
   'src/unpacked/layer-library.ts',

@@ -185,7 +185,7 @@ describe.skipIf(reason !== undefined)(`an open registry${because}`, () => {
     const client = newClient({ mirrors: [registry.host], hubAfterMirrors: 'never' });
     const base = await registrySource({ client, store: await newStore() }).resolve('mirrored:1', AMD64, never);
     expect(base.ref).toBe('docker.io/library/mirrored:1');
-    expect(base.layers[0]?.origin).toBe(`${registry.host}/library/mirrored`);
+    expect(base.layers[0]?.origins).toEqual([`${registry.host}/library/mirrored`]);
     expect(await sha256Of((await base.layers[0]?.open(never)) as Readable)).toBe(base.layers[0]?.descriptor.digest);
     plain.close();
     client.close();

@@ -83,7 +83,7 @@ test('an image has its config, its layers and where they came from', async () =>
   registry.tags['12'] = digest;
   const base = await registry.source().resolve('debian:12', AMD64, never);
   expect(base).toMatchObject({ ref: 'docker.io/library/debian:12', digest, format: 'oci', config: image.config, warnings: [] });
-  expect(base.layers.map((l) => [l.descriptor, l.diffId, l.origin])).toEqual(
+  expect(base.layers.map((l) => [l.descriptor, l.diffId, l.origins?.[0]])).toEqual(
     image.layers.map((l) => [l.descriptor, l.diffId, 'mirror.example/debian']),
   );
 });
@@ -168,7 +168,7 @@ test('foreign layers have no repository to be mounted from', async () => {
   };
   registry.tags['latest'] = registry.putImage(testImage([foreign]));
   const [found] = (await registry.source().resolve('debian', AMD64, never)).layers;
-  expect(found?.origin).toBeUndefined();
+  expect(found?.origins).toBeUndefined();
   expect(found?.descriptor.urls).toEqual(['https://x/y']);
 });
 

@@ -109,7 +109,7 @@ test('a blob is mounted from where it came, with the right to read there', async
   });
   registry.blobs.set(descriptor.digest, bytes);
   const { state, blob: b } = blob();
-  await client().pushBlob(to(registry), { ...b, origin: `${registry.host}/base/image` }, never);
+  await client().pushBlob(to(registry), { ...b, origins: [`${registry.host}/base/image`] }, never);
   expect(state.opened).toBe(0);
   expect(registry.seen.at(-1)?.url).toBe(`/v2/app/blobs/uploads/?mount=${descriptor.digest}&from=base%2Fimage`);
   expect(scopes).toEqual(['repository:app:pull,push', 'repository:app:pull,push repository:base/image:pull']);
@@ -117,7 +117,7 @@ test('a blob is mounted from where it came, with the right to read there', async
 
 test('a registry that does not mount has opened a session, which is used', async () => {
   await using registry = await takingRegistry();
-  await client().pushBlob(to(registry), { ...blob().blob, origin: `${registry.host}/base` }, never);
+  await client().pushBlob(to(registry), { ...blob().blob, origins: [`${registry.host}/base`] }, never);
   expect(methods(registry)).toBe('HEAD POST PUT');
   expect(registry.blobs.has(descriptor.digest)).toBe(true);
 });
@@ -128,13 +128,13 @@ test('a mount that is forbidden becomes an upload', async () => {
     response.writeHead(403).end();
     return true;
   });
-  await client().pushBlob(to(registry), { ...blob().blob, origin: `${registry.host}/base` }, never);
+  await client().pushBlob(to(registry), { ...blob().blob, origins: [`${registry.host}/base`] }, never);
   expect(methods(registry)).toBe('HEAD POST POST PUT');
 });
 
 test('blobs of other registries are not mounted', async () => {
   await using registry = await takingRegistry();
-  await client().pushBlob(to(registry), { ...blob().blob, origin: 'docker.io/library/debian' }, never);
+  await client().pushBlob(to(registry), { ...blob().blob, origins: ['docker.io/library/debian'] }, never);
   expect(registry.seen[1]?.url).toBe('/v2/app/blobs/uploads/');
 });
 
