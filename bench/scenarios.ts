@@ -1,99 +1,123 @@
-/** What the benchmark builds. Contexts are made from a fixed seed, so that every machine and every run builds the same bytes. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+/** What the benchmark builds, and how fast tsbuild is to be at it. */
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { bigFile, manyFiles, textBytes } from './contexts.ts';
+
+/**
+ * What a builder has of earlier builds: `cold` nothing; `warm` its own state folder, in which it has built this before;
+ * `registry-cache` a new state folder, and a cache repository that it has filled from another one.
+ */
+export type Start = 'cold' | 'warm' | 'registry-cache';
 
 export interface Scenario {
   readonly title: string;
+  readonly start: Start;
   readonly dockerfile: string;
   /** Fills an empty context folder. */
   prepare(context: string): void;
+  /** Changes the context before each measured build; `round` differs for each. */
+  change?(context: string, round: number): void;
+  /** tsbuild's wall time over buildah's is to be at most this; null: nothing is asked. */
+  readonly bar: number | null;
+  /** Seconds of BuildKit with its daemon running, recorded on another day on this kind of machine: no part of any comparison. */
+  readonly buildkitRecorded: number;
 }
 
-/** xorshift32 */
-function randomBytes(size: number, seed: number): Buffer {
-  const bytes = Buffer.allocUnsafe(size - (size % 4));
-  let x = seed;
-  for (let at = 0; at < bytes.length; at += 4) {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    bytes.writeInt32LE(x | 0, at);
-  }
-  return bytes;
-}
-
-/** Text that compresses about as source code does. */
-function textBytes(size: number, seed: number): Buffer {
-  const words = [
-    'const',
-    'function',
-    'return',
-    'export',
-    'import',
-    'module',
-    'value',
-    'index',
-    '=> {',
-    '});',
-    '  ',
-    '\n',
-    'undefined',
-    'string',
-  ];
-  const parts: string[] = [];
-  let x = seed | 1;
-  for (let length = 0; length < size; ) {
-    x = (Math.imul(x, 1_103_515_245) + 12_345) & 0x7fffffff;
-    const word = (x & 0x1000) === 0 ? (words[(x >>> 16) % words.length] ?? '') : (x >>> 8).toString(36);
-    parts.push(word, ' ');
-    length += word.length + 1;
-  }
-  return Buffer.from(parts.join('').slice(0, size));
-}
+/** In every scenario. Megabytes of 1,000,000 bytes. */
+export const MEMORY_BAR_MB = 250;
 
 const none = (): void => undefined;
+
+const MANY_RUNS = ['RUN echo more >> /app/p0/f0.js', 'RUN rm -rf /app/p1', 'RUN for i in $(seq 10 49); do chmod -R 700 /app/p$i; done'];
+const MANY = lines('FROM debian:12', 'COPY . /app/', ...MANY_RUNS);
+
+const STAGES = ['one', 'two', 'three', 'four'];
 
 export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   'copy-only': {
     title: 'debian:12, COPY of 3 files, ENV, CMD',
-    dockerfile: 'FROM debian:12\nCOPY . /app/\nENV MODE=bench\nCMD ["/app/one"]\n',
+    start: 'cold',
+    dockerfile: lines('FROM debian:12', 'COPY . /app/', 'ENV MODE=bench', 'CMD ["/app/one"]'),
     prepare(context) {
       for (const [i, name] of ['one', 'two', 'three'].entries()) writeFileSync(join(context, name), textBytes(4096, i + 1));
     },
+    bar: 0.35,
+    buildkitRecorded: 2.7,
   },
   'ten-runs': {
     title: 'debian:12, ten tiny RUNs',
-    dockerfile: `FROM debian:12\n${Array.from({ length: 10 }, (_, i) => `RUN echo ${i} > /file-${i}\n`).join('')}`,
+    start: 'cold',
+    dockerfile: lines('FROM debian:12', ...Array.from({ length: 10 }, (_, i) => `RUN echo ${i} > /file-${i}`)),
     prepare: none,
+    bar: 0.35,
+    buildkitRecorded: 3.0,
   },
   'many-files': {
     title: 'debian:12, COPY of 40,000 files (188 MB), then RUN append to one, rm of 100, chmod of 4,000',
-    dockerfile: [
-      'FROM debian:12',
-      'COPY . /app/',
-      'RUN echo more >> /app/p0/f0.js',
-      'RUN rm -rf /app/p1',
-      'RUN for i in $(seq 10 49); do chmod -R 700 /app/p$i; done',
-      '',
-    ].join('\n'),
-    prepare(context) {
-      for (let folder = 0; folder < 400; folder++) {
-        mkdirSync(join(context, `p${folder}`));
-        for (let file = 0; file < 100; file++) {
-          const number = folder * 100 + file;
-          writeFileSync(join(context, `p${folder}`, `f${file}.js`), textBytes(1200 + ((number * 7919) % 7000), number + 1));
-        }
-      }
-    },
+    start: 'cold',
+    dockerfile: MANY,
+    prepare: manyFiles,
+    bar: 0.4,
+    buildkitRecorded: 36.3,
   },
   'big-file': {
     title: 'busybox, COPY of 1 GiB (half random, half text), then RUN cp of 200 MiB',
-    dockerfile: 'FROM busybox\nCOPY big /big\nRUN head -c 209715200 /big > /part\n',
-    prepare(context) {
-      const file = join(context, 'big');
-      for (let i = 0; i < 16; i++)
-        writeFileSync(file, i % 2 === 0 ? randomBytes(64 << 20, i + 1) : textBytes(64 << 20, i + 1), { flag: 'a' });
-    },
+    start: 'cold',
+    dockerfile: lines('FROM busybox', 'COPY big /big', 'RUN head -c 209715200 /big > /part'),
+    prepare: (context) => bigFile(join(context, 'big')),
+    bar: 0.6,
+    buildkitRecorded: 78.7,
   },
-  'one-run': { title: 'debian:12, RUN true', dockerfile: 'FROM debian:12\nRUN true\n', prepare: none },
+  unchanged: {
+    title: 'the 40,000 files again, nothing changed, same machine, new destination',
+    start: 'warm',
+    dockerfile: MANY,
+    prepare: manyFiles,
+    bar: 0.1,
+    buildkitRecorded: 2.2,
+  },
+  'unchanged-fresh': {
+    title: 'the 40,000 files again, nothing changed, fresh machine, registry cache',
+    start: 'registry-cache',
+    dockerfile: MANY,
+    prepare: manyFiles,
+    bar: 0.1,
+    buildkitRecorded: 14.1,
+  },
+  'changed-last': {
+    title: 'the 40,000 files again, and one changed small file in a last COPY, same machine',
+    start: 'warm',
+    dockerfile: lines('FROM debian:12', 'COPY app /app/', ...MANY_RUNS, 'COPY last /last'),
+    prepare(context) {
+      manyFiles(join(context, 'app'));
+      writeFileSync(join(context, 'last'), 'primed\n');
+    },
+    change: (context, round) => writeFileSync(join(context, 'last'), `round ${round}\n`),
+    bar: 0.15,
+    buildkitRecorded: 1.4,
+  },
+  'four-stages': {
+    title: 'debian:12, four independent stages of RUN sleep 2, all copied into a fifth',
+    start: 'cold',
+    dockerfile: lines(
+      ...STAGES.flatMap((name) => [`FROM debian:12 AS ${name}`, `RUN sleep 2 && echo ${name} > /${name}`]),
+      'FROM debian:12',
+      ...STAGES.map((name) => `COPY --from=${name} /${name} /${name}`),
+    ),
+    prepare: none,
+    bar: 0.35,
+    buildkitRecorded: 5.5,
+  },
+  'one-run': {
+    title: 'debian:12, RUN true',
+    start: 'cold',
+    dockerfile: lines('FROM debian:12', 'RUN true'),
+    prepare: none,
+    bar: null,
+    buildkitRecorded: 2.4,
+  },
 };
+
+function lines(...all: readonly string[]): string {
+  return `${all.join('\n')}\n`;
+}
