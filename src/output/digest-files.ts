@@ -2,10 +2,10 @@
 import { existsSync } from 'node:fs';
 import { access, constants, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { outputFailure, prepareFile } from '../blob/atomic-file.ts';
 import type { Digest } from '../image/digest.ts';
 import { DOCKER_HUB, type Reference, withDefaultTag } from '../image/reference.ts';
 import { makeFolder } from '../sys/make-folder.ts';
-import { outputFailure, prepareFile } from './atomic-file.ts';
 
 export interface DigestFiles {
   /** `--digest-file`: the digest, without a line end. Paths are absolute; null: not asked for. */

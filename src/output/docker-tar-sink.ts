@@ -4,13 +4,13 @@
  */
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { prepareFile, writeAtomically } from '../blob/atomic-file.ts';
 import { TsbuildError } from '../errors.ts';
 import { assembleImage, type Document } from '../image/assemble.ts';
 import { hexOf } from '../image/digest.ts';
 import type { Image, Layer } from '../image/image.ts';
 import { compressionOf, type LayerCompression } from '../image/media-types.ts';
 import { familiarReference, type Reference, withDefaultTag } from '../image/reference.ts';
-import { prepareFile, writeAtomically } from './atomic-file.ts';
 import type { ImageSink } from './image-sink.ts';
 
 export interface DockerTarSinkOptions {

@@ -2,13 +2,14 @@
  * Pushes an image, or an index of several, under one name. Layers go as soon as they are known, the manifest last, so the name
  * never points to an image that is not whole. What the registry has already, or can mount, is not sent.
  */
+
+import { bytesLayer } from '../blob/bytes-layer.ts';
 import { assemblePublication, isForeignLayer } from '../image/assemble.ts';
 import type { Digest } from '../image/digest.ts';
 import type { Layer } from '../image/image.ts';
 import { formatReference, type Reference, withDefaultTag } from '../image/reference.ts';
 import type { RegistryClient } from '../registry/registry-client.ts';
 import { allOrStop } from './all-or-stop.ts';
-import { bytesLayer } from './bytes-layer.ts';
 import type { ImageSink } from './image-sink.ts';
 
 export interface RegistrySinkOptions {
