@@ -8,6 +8,7 @@ import { TsbuildError } from '../errors.ts';
 import { tryLock } from '../sys/flock.ts';
 import { makeFolder } from '../sys/make-folder.ts';
 import { removeTree } from '../sys/remove-tree.ts';
+import { spreadFolders } from '../sys/spread-folders.ts';
 
 export interface WorkFolder extends AsyncDisposable {
   /** Absolute. That of openWorkFolder is on the file system of the cache, so that what is made here can be renamed into it. */
@@ -19,12 +20,16 @@ export interface WorkFolder extends AsyncDisposable {
  * `warn` and left. Throws STORE_FAILED.
  */
 export function openWorkFolder(parent: string, warn: (message: string) => void): Promise<WorkFolder> {
-  return open({ parent, prefix: 'build-', flag: '--cache-dir' }, warn);
+  const prepare = (): void => {
+    makeFolder(parent);
+    spreadFolders(parent);
+  };
+  return open({ parent, prefix: 'build-', flag: '--cache-dir', prepare }, warn);
 }
 
 /** The same in a folder that is not tsbuild's and maybe everybody's, such as /tmp. Only folders of this user are ever removed. */
 export function openTemporaryFolder(parent: string, warn: (message: string) => void): Promise<WorkFolder> {
-  return open({ parent, prefix: 'tsbuild-build-', flag: '--tmp-dir' }, warn);
+  return open({ parent, prefix: 'tsbuild-build-', flag: '--tmp-dir', prepare: () => makeFolder(parent) }, warn);
 }
 
 interface Place {
@@ -32,12 +37,14 @@ interface Place {
   readonly prefix: string;
   /** Names the folder in hints. */
   readonly flag: string;
+  /** Makes `parent`. */
+  prepare(): void;
 }
 
 async function open(place: Place, warn: (message: string) => void): Promise<WorkFolder> {
   const { parent, flag } = place;
   try {
-    makeFolder(parent);
+    place.prepare();
     const { path, lock } = lockNewFolder(place);
     await removeAbandoned(place, statSync(path).uid, warn);
     return {

@@ -6,6 +6,7 @@ import { afterAll, expect, test } from 'vitest';
 import { tryLock, unlock } from '../../../src/sys/flock.ts';
 import { cString, libcFunction } from '../../../src/sys/libc.ts';
 import { makeNode } from '../../../src/sys/mknod.ts';
+import { spreadFolders } from '../../../src/sys/spread-folders.ts';
 import { setMtime } from '../../../src/sys/times.ts';
 import { getXattr, readXattrs, setXattr } from '../../../src/sys/xattr.ts';
 
@@ -125,4 +126,18 @@ test('an exclusive lock keeps others out until it is released; shared ones go to
 
 test('results that are not failures are handed through', () => {
   expect(libcFunction('int getpid(void)')()).toBe(process.pid);
+});
+
+const chattr = canDo(() => execFileSync('chattr', ['+T', mkdtempSync(join(folder, 'probe-'))], { stdio: 'ignore' }));
+
+test.skipIf(!chattr)('a folder whose folders are to be spread keeps the other attributes that it has', () => {
+  const spread = mkdtempSync(join(folder, 'spread-'));
+  execFileSync('chattr', ['+A', spread]);
+  spreadFolders(spread);
+  const [attributes] = execFileSync('lsattr', ['-d', spread], { encoding: 'latin1' }).split(' ');
+  expect(attributes).toMatch(/A.*T/);
+});
+
+test('folders that cannot be spread, on file systems that know no such thing, are left as they are', () => {
+  expect(() => spreadFolders('/proc/self')).not.toThrow();
 });
