@@ -2,7 +2,7 @@
  * The straight line: parse, plan, run, seal, publish. Each arrow goes one way; state moves as values. What the outside
  * world is, only the ports know.
  */
-import { type Cleanup, cleanup } from '../async/cleanup.ts';
+import { cleanup } from '../async/cleanup.ts';
 import type { BaseImage } from '../base-image/image-source.ts';
 import type { ParsedDockerfile } from '../dockerfile/instruction.ts';
 import { readDockerfile } from '../dockerfile/parse.ts';
@@ -21,9 +21,11 @@ import { type Goals, goalsOf, onceEach } from './goals.ts';
 import { allOrStop, type Halt, haltWithin } from './halt.ts';
 import { missingSources } from './missing-sources.ts';
 import type { BuildRequest, BuildResult, Ports } from './ports.ts';
-import { runPlans } from './run-plans.ts';
-import type { StageState } from './stage-state.ts';
+import { type FinishedStage, type PlanRun, runPlans } from './run-plans.ts';
 import { warningsOf } from './warnings.ts';
+
+/** For caches to take what the steps before a failure made. */
+const KEEPING_AFTER_FAILURE_MS = 20_000;
 
 /**
  * Builds and publishes one image, or one for each platform as an index. Rejects with the first failure, after every child
@@ -32,11 +34,18 @@ import { warningsOf } from './warnings.ts';
 export async function build(request: BuildRequest, ports: Ports, signal: AbortSignal): Promise<BuildResult> {
   const halt = haltWithin(signal);
   const undo = cleanup();
+  const keeping = haltWithin(signal);
+  const forLater: Promise<void>[] = [];
   let result: BuildResult;
   try {
-    result = await planAndPublish(request, ports, { halt, undo });
+    result = await planAndPublish(request, ports, { halt, undo, keeping: keeping.signal, later: (work) => void forLater.push(work) });
+    await keepForLater(forLater, ports, signal);
   } catch (error) {
     halt.stop(error);
+    // The steps that worked need not run again, but nobody wants to wait long to hear what failed.
+    const patience = setTimeout(() => keeping.stop(error), KEEPING_AFTER_FAILURE_MS);
+    await Promise.all(forLater);
+    clearTimeout(patience);
     // That something could not be cleaned up must not hide why the build failed.
     try {
       await undo[Symbol.asyncDispose]();
@@ -49,10 +58,17 @@ export async function build(request: BuildRequest, ports: Ports, signal: AbortSi
   return result;
 }
 
+/** The image is where it should be; what is left is for other builds. */
+async function keepForLater(work: readonly Promise<void>[], { cache, fileDigests }: Ports, signal: AbortSignal): Promise<void> {
+  await Promise.all(work);
+  await cache.finish(signal);
+  await fileDigests.save();
+}
+
 async function planAndPublish(
   request: BuildRequest,
   ports: Ports,
-  { halt, undo }: { readonly halt: Halt; readonly undo: Cleanup },
+  { halt, undo, keeping, later }: Pick<PlanRun, 'halt' | 'undo' | 'keeping' | 'later'>,
 ): Promise<BuildResult> {
   const { signal } = halt;
   signal.throwIfAborted();
@@ -77,8 +93,8 @@ async function planAndPublish(
   throwAll([...failing(findings, options), ...onceEach(missing.flat())]);
   const plain = onceEach([...options.warnings, ...parsed.warnings, ...plans.flatMap((plan) => plan.warnings)]);
   for (const warning of warningsOf(plain, findings)) ports.report(warning);
-  const states = await runPlans({ plans, request, ports, bases, contexts, undo, halt });
-  const images = imagesOf({ goals, date: request.date }, plans, states);
+  const finished = await runPlans({ plans, request, ports, bases, contexts, undo, halt, keeping, later });
+  const images = imagesOf({ goals, date: request.date }, plans, finished);
   ports.report(describeLayers(images, bases));
   const published = await allOrStop(
     ports.sinks.map((sink) => sink.write(images, signal)),
@@ -91,12 +107,12 @@ async function planAndPublish(
 function imagesOf(
   { goals, date }: { readonly goals: Goals; readonly date: Date | null },
   plans: readonly BuildPlan[],
-  states: readonly StageState[],
+  finished: readonly FinishedStage[],
 ): Images {
   const [image, ...others] = goals.map(({ asked }, i) => {
-    const [plan, state] = [plans[i], states[i]];
-    if (plan === undefined || state === undefined) throw new Error(`platform ${i} was not built`);
-    return finishImage(targetOf(plan), state, { asked, date });
+    const [plan, stage] = [plans[i], finished[i]];
+    if (plan === undefined || stage === undefined) throw new Error(`platform ${i} was not built`);
+    return finishImage(targetOf(plan), stage, { asked, date });
   });
   if (image === undefined) throw new Error('a build without a platform');
   return [image, ...others];

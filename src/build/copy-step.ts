@@ -62,7 +62,12 @@ export function contextInput({ context, label }: OpenContext, pattern: string): 
   return { kind: 'tree', tree: context.tree, pattern, hiddenBy: (path) => context.hiddenBy(path), label };
 }
 
-async function copyInput(source: CopySource, step: CopyStep, context: StageContext): Promise<CopyInput> {
+/** Fetches what is to be fetched. */
+export async function copyInput(
+  source: CopySource,
+  step: CopyStep,
+  context: Pick<StageContext, 'ports' | 'signal' | 'files'>,
+): Promise<CopyInput> {
   const { ports, signal } = context;
   switch (source.kind) {
     case 'path': {

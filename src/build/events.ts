@@ -8,8 +8,10 @@ export type StepId = string;
 export type StepState = 'done' | 'cached' | 'failed' | 'cancelled';
 
 export type BuildEvent =
-  /** Once, before the first step. `steps` counts every step-start to come. */
-  | { readonly type: 'plan'; readonly stages: number; readonly steps: number; readonly isolation: string }
+  /** Once, before the first step. `steps` counts the steps of all stages; those of a stage that nothing turns out to need do not come. */
+  | { readonly type: 'plan'; readonly stages: number; readonly steps: number }
+  /** Once, when the first RUN is to run: where. */
+  | { readonly type: 'isolation'; readonly name: string }
   | {
       readonly type: 'step-start';
       readonly id: StepId;

@@ -2,6 +2,7 @@
 import type { HistoryEntry, Image, ImageConfig } from '../image/image.ts';
 import { normalizePlatform, type Platform } from '../image/platform.ts';
 import type { Stage } from '../plan/plan.ts';
+import type { FinishedStage } from './run-plans.ts';
 import type { StageState } from './stage-state.ts';
 
 export interface ImageWish {
@@ -11,7 +12,7 @@ export interface ImageWish {
   readonly date: Date | null;
 }
 
-export function finishImage(stage: Stage, state: StageState, { asked, date }: ImageWish): Image {
+export function finishImage(stage: Stage, { state, layers }: FinishedStage, { asked, date }: ImageWish): Image {
   const history = date === null ? datedHistory(state) : historyOf(state, date);
   const created = date?.toISOString() ?? newestDate(history) ?? state.baseConfig?.created;
   const config: ImageConfig = {
@@ -19,10 +20,10 @@ export function finishImage(stage: Stage, state: StageState, { asked, date }: Im
     ...(created === undefined ? {} : { created }),
     ...(stage.author === null ? {} : { author: stage.author }),
     config: stage.config,
-    rootfs: { type: 'layers', diff_ids: state.layers.map((layer) => layer.diffId) },
+    rootfs: { type: 'layers', diff_ids: layers.map((layer) => layer.diffId) },
     history,
   };
-  return { config, layers: state.layers, format: state.format };
+  return { config, layers, format: state.format };
 }
 
 /**

@@ -1,8 +1,10 @@
 /** What a build is asked for and what it works with. Everything that touches the world comes in here, as interfaces. */
 import type { Backend } from '../backend/backend.ts';
 import type { ImageSource } from '../base-image/image-source.ts';
+import type { StepCache } from '../cache/step-cache.ts';
 import type { CacheMounts } from '../cache-mounts/cache-mounts.ts';
 import type { ContextSource } from '../context/context.ts';
+import type { FileDigests } from '../context/file-digests.ts';
 import type { Images } from '../image/image.ts';
 import type { Platform } from '../image/platform.ts';
 import type { FileTree } from '../layer/tree.ts';
@@ -50,6 +52,9 @@ export interface Ports {
   backend(): Promise<Backend>;
   readonly layers: LayerLibrary;
   readonly cacheMounts: CacheMounts;
+  /** Its own failures are misses and warnings. */
+  readonly cache: StepCache;
+  readonly fileDigests: FileDigests;
   /** Contents of a secret; undefined when the user gave none by this id. */
   secret(id: string): Promise<Uint8Array | undefined>;
   /** Throws ADD_FAILED. */

@@ -134,7 +134,7 @@ async function seedName({ origin, source }: { origin: Origin; source: string }, 
   const files = await context.files(origin, context.runNeed);
   const path = mountedPath(inputOf(files), source);
   const materials = files.kind === 'layers' ? files.materials : [await files.place(path)];
-  return JSON.stringify([materials.map((material) => material.diffId), path]);
+  return JSON.stringify([await Promise.all(materials.map((material) => material.diffId())), path]);
 }
 
 /** `folder` is empty and lies in the cache, like what `place` makes: a rename moves the content there. */

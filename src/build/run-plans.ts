@@ -1,25 +1,27 @@
-/** Runs the stages of plans, each once, as soon as what they need is there. */
+/**
+ * Runs the stages of plans, each once, as soon as somebody needs what it makes: a stage whose files are only for steps that a
+ * cache answers is never begun.
+ */
 import { type Cleanup, cleanup } from '../async/cleanup.ts';
-import { limiter } from '../async/limiter.ts';
-import { oncePerKey } from '../async/once-per-key.ts';
+import { type Limiter, limiter } from '../async/limiter.ts';
 import type { Backend } from '../backend/backend.ts';
 import type { BaseImage } from '../base-image/image-source.ts';
 import { locate, TsbuildError } from '../errors.ts';
 import type { Layer } from '../image/image.ts';
 import { formatPlatform, type Platform } from '../image/platform.ts';
-import type { LayerMaterial } from '../layer/layer-material.ts';
 import { stackTree } from '../layer/stack-tree.ts';
-import { type BuildPlan, baseKey, type Stage } from '../plan/plan.ts';
+import type { BuildPlan, Origin, RunStep, Stage } from '../plan/plan.ts';
 import type { LayerNeed } from '../unpacked/layer-library.ts';
-import { baseHistory } from './base-history.ts';
-import { type Contexts, contextOf, isContext, type OpenContext } from './contexts.ts';
-import { allOrStop, type Halt, haltWithin } from './halt.ts';
+import { type Contexts, isContext } from './contexts.ts';
+import type { Halt } from './halt.ts';
+import { type Answer, lookUpSteps } from './look-ups.ts';
 import { distinctStages, keyIn, keysOfImage, type PlannedStage, programPlatform, stageKeys } from './platform-stages.ts';
 import type { BuildRequest, Ports } from './ports.ts';
-import { runStage } from './run-stage.ts';
-import type { ContextFiles, OriginFiles, StageContext } from './stage-context.ts';
-import { type StageState, treeOf, withLayer } from './stage-state.ts';
-import { treeEntries } from './tree-entries.ts';
+import { runStage, type StepLayer } from './run-stage.ts';
+import { fetchingOnce, type SharedSources, sharedSources } from './shared-sources.ts';
+import type { OriginFiles, StageContext } from './stage-context.ts';
+import { materialsOf, type StageState } from './stage-state.ts';
+import { layersOf, startStage } from './start-stage.ts';
 
 export interface PlanRun {
   /** One for each platform. */
@@ -31,206 +33,236 @@ export interface PlanRun {
   /** Takes what must go when the build ends. */
   readonly undo: Cleanup;
   readonly halt: Halt;
+  /** Aborted when what later builds could use is not to be kept any more. */
+  readonly keeping: AbortSignal;
+  /** Told of work for later builds that goes on beside this one; none of it rejects. */
+  later(work: Promise<void>): void;
 }
 
-/** The targets' finished states. Rejects with the first failure, or the reason of an abort that came before it, when all stages have come to rest. */
-export async function runPlans(run: PlanRun): Promise<readonly StageState[]> {
-  const { plans, ports, halt } = run;
-  const { signal } = halt;
-  const stages = distinctStages(plans);
-  const total = stages.reduce((sum, { stage }) => sum + stage.steps.length, 0);
-  const backend = await backendFor(stages, run);
-  ports.report({ type: 'plan', stages: stages.length, steps: total, isolation: backend?.name ?? 'none' });
-  const runNeed: LayerNeed = backend?.form.kind === 'overlay' ? 'folder' : 'index';
-  const rootfsPlaces = backend?.form.kind === 'copy' ? limiter(backend.form.most) : null;
+/** A target's state with its layers, all of them sealed. */
+export interface FinishedStage {
+  readonly state: StageState;
+  readonly layers: readonly Layer[];
+}
 
-  const images = oncePerKey<BaseImage>();
-  const placed = oncePerKey<LayerMaterial>();
-  const runs = limiter(ports.parallelRuns);
-  const inImage = new Set(plans.flatMap((plan) => [...keysOfImage(plan)]));
-  const states = new Map<string, Promise<StageState>>();
+/** The targets. Rejects with the first failure, or the reason of an abort that came before it, when all stages have come to rest. */
+export async function runPlans(run: PlanRun): Promise<readonly FinishedStage[]> {
+  const { plans, halt } = run;
+  const builder = stageBuilder(run);
+  const begun = (): readonly Promise<unknown>[] => builder.begun();
+  for (const plan of plans) void builder.stateOf(plan, plan.target).catch(() => undefined);
+  for (let known = -1; known !== begun().length; ) {
+    known = begun().length;
+    await Promise.allSettled(begun());
+  }
+  // The first failure is the reason of the abort; stages that it took down reject with that, or with what it led to.
+  halt.signal.throwIfAborted();
+  return Promise.all(
+    plans.map(async (plan) => {
+      const state = await builder.stateOf(plan, plan.target);
+      return { state, layers: await Promise.all(state.layers.map(({ layer }) => layer)) };
+    }),
+  );
+}
+
+interface StageBuilder {
+  /** Begins the stage if nobody has. */
+  stateOf(plan: BuildPlan, index: number): Promise<StageState>;
+  /** All that has been begun: stages, and layers on their way. */
+  begun(): readonly Promise<unknown>[];
+}
+
+/** What all stages share. */
+interface Shop {
+  readonly run: PlanRun;
+  readonly ports: Ports;
+  readonly sources: SharedSources;
+  readonly answers: ReadonlyMap<string, readonly Promise<Answer>[]>;
+  /** For steps of stages that are only copied from, and for those of the image. */
+  readonly inImage: ReadonlySet<string>;
+  readonly runs: Limiter;
+  backendFor(planned: PlannedStage, step: RunStep): Promise<Backend>;
+  /** Places for rootfs that are copies. */
+  placesOf(backend: Backend): Limiter | null;
+  stateOf(plan: BuildPlan, index: number): Promise<StageState>;
+  /** Work that has to end before the build does. */
+  begin(work: Promise<unknown>): void;
+}
+
+function stageBuilder(run: PlanRun): StageBuilder {
+  const { plans, halt, contexts, bases } = run;
+  const { signal } = halt;
+  const ports = fetchingOnce(run.ports);
+  const stages = distinctStages(plans);
   const keysOf = new Map(plans.map((plan) => [plan, stageKeys(plan)]));
   const keyOf = (plan: BuildPlan, index: number): string => keyIn(keysOf.get(plan) ?? new Map(), index);
-  const stateOf = (key: string): Promise<StageState> => {
-    const state = states.get(key);
-    if (state === undefined) throw new Error('a stage is needed before it was begun');
-    return state;
-  };
+  const total = stages.reduce((sum, { stage }) => sum + stage.steps.length, 0);
+  ports.report({ type: 'plan', stages: stages.length, steps: total });
 
-  const contextFiles = (open: OpenContext, name: string | null): ContextFiles => ({
-    kind: 'context',
-    ...open,
-    place: (path) => placed.get(JSON.stringify([name, path]), () => ports.layers.place(treeEntries(open.context.tree, path), signal)),
-  });
+  const sources = sharedSources({ contexts, bases, ports, signal });
+  const answers = lookUpSteps(stages, { request: run.request, ports, sources, keyOf, signal });
+  const firstSteps = firstStepNumbers(stages);
+  const states = new Map<string, Promise<StageState>>();
+  const work: Promise<unknown>[] = [];
+  let backend: Promise<Backend> | undefined;
+  let places: Limiter | null | undefined;
 
-  let first = 1;
-  for (const { plan, stage, key, id } of stages) {
-    const numbering = { first, total };
-    first += stage.steps.length;
-    const stateAt = (index: number): Promise<StageState> => stateOf(keyOf(plan, index));
-    const context: StageContext = {
-      stage,
-      ports,
-      signal,
-      runNeed,
-      stageState: stateAt,
-      async files(origin, need) {
-        if (isContext(origin)) return contextFiles(contextOf(origin, run.contexts), origin.kind === 'folder' ? origin.name : null);
-        if (origin.kind === 'stage') {
-          const state = await stateAt(origin.index);
-          return { kind: 'layers', materials: state.materials, tree: treeOf(state), label: `stage ${labelOf(plan, origin.index)}` };
-        }
-        const image = await images.get(baseKey(origin), async () => {
-          const found = await ports.images.resolve(origin.ref, origin.platform, signal).catch((error: unknown) => {
-            throw mistakenForImage(error, origin.ref);
-          });
-          for (const message of found.warnings) ports.report({ type: 'warning', message });
-          return found;
-        });
-        return layersAsFiles(await materials(image.layers, need, ports, haltWithin(signal)), origin.ref);
-      },
-    };
-    const offer = (layer: Layer): void => {
-      if (inImage.has(key)) for (const sink of ports.sinks) sink.offer(layer, signal);
-    };
-    const done = (async () => {
-      const start = await startOf(stage, run, { stateAt, offer, runNeed });
-      const steps = (undo: Cleanup): Promise<StageState> =>
-        runStage(start, {
-          context,
-          numbering,
-          id,
-          platform: plans.length === 1 ? null : formatPlatform(stage.platform),
-          ignorePaths: run.request.ignorePaths,
-          async openRootfs(state) {
-            const rootfs = await (await ports.backend()).open(state.materials, signal);
-            undo.add(() => rootfs[Symbol.asyncDispose]());
-            return rootfs;
-          },
-          whenFree: (task) => runs.run(task),
-          offer,
-        });
-      // Later stages read the layers of an overlay where its rootfs made them.
-      if (rootfsPlaces === null || !hasRun(stage)) return steps(run.undo);
-      // A stage that holds a place while it waits for another one could wait for ever.
-      await Promise.all(stage.needs.map(stateAt));
-      return rootfsPlaces.run(async () => {
-        await using undo = cleanup();
-        return await steps(undo);
+  const shop: Shop = {
+    run,
+    ports,
+    sources,
+    answers,
+    inImage: new Set(plans.flatMap((plan) => [...keysOfImage(plan)])),
+    runs: limiter(ports.parallelRuns),
+    async backendFor(planned, step) {
+      backend ??= ports.backend().then((chosen) => {
+        ports.report({ type: 'isolation', name: chosen.name });
+        return chosen;
       });
-    })();
-    done.catch((error: unknown) => halt.stop(error));
-    states.set(key, done);
-  }
-  await Promise.allSettled(states.values());
-  // The first failure is the reason of the abort; stages that it took down reject with that, or with what it led to.
-  signal.throwIfAborted();
-  return Promise.all(plans.map((plan) => stateOf(keyOf(plan, plan.target))));
+      const chosen = await backend;
+      refuseForeign(chosen, planned, step, run);
+      return chosen;
+    },
+    placesOf: ({ form }) => (places ??= form.kind === 'copy' ? limiter(form.most) : null),
+    stateOf(plan, index) {
+      const key = keyOf(plan, index);
+      const known = states.get(key);
+      if (known !== undefined) return known;
+      const planned = stages.find((one) => one.key === key);
+      if (planned === undefined) throw new Error(`stage ${index} is needed but not planned`);
+      const state = buildStage(planned, { first: firstSteps.get(key) ?? 1, total }, shop);
+      state.catch((error: unknown) => halt.stop(error));
+      states.set(key, state);
+      work.push(state);
+      return state;
+    },
+    begin: (more) => void work.push(more),
+  };
+  return { stateOf: shop.stateOf, begun: () => work };
 }
 
-/**
- * What RUN steps run in; null where there are none. Asked for before anything is pulled: where no rung works, or where none can
- * execute the programs of a base, the build fails at once.
- */
-async function backendFor(stages: readonly PlannedStage[], { ports, bases, request }: PlanRun): Promise<Backend | null> {
-  const runs = stages.flatMap(({ plan, stage }) => {
-    const step = stage.steps.find(({ kind }) => kind === 'run');
-    return step === undefined ? [] : [{ step, platform: programPlatform(plan, stage.index, bases) }];
+function firstStepNumbers(stages: readonly PlannedStage[]): ReadonlyMap<string, number> {
+  const numbers = new Map<string, number>();
+  let next = 1;
+  for (const { key, stage } of stages) {
+    numbers.set(key, next);
+    next += stage.steps.length;
+  }
+  return numbers;
+}
+
+async function buildStage(
+  planned: PlannedStage,
+  numbering: { readonly first: number; readonly total: number },
+  shop: Shop,
+): Promise<StageState> {
+  const { plan, stage, key, id } = planned;
+  const { run, ports, sources } = shop;
+  const { halt, request } = run;
+  const { signal } = halt;
+  const answers = shop.answers.get(key) ?? [];
+  const needed = stagesOfMisses(stage, answers, (index) => shop.stateOf(plan, index));
+  const firstRun = await firstMissedRun(stage, answers);
+  const backend = firstRun === null ? null : await shop.backendFor(planned, firstRun);
+  const runNeed: LayerNeed = backend?.form.kind === 'overlay' ? 'folder' : 'index';
+  const offer = (layer: Layer): void => {
+    if (shop.inImage.has(key)) for (const sink of ports.sinks) sink.offer(layer, signal);
+  };
+  const stateAt = (index: number): Promise<StageState> => shop.stateOf(plan, index);
+  const context: StageContext = { stage, ports, signal, runNeed, files: (origin, need) => filesOf(origin, need, plan, shop) };
+  const start = await startStage(stage, { ports, sources, bases: run.bases, halt, need: runNeed, stateAt, offer });
+  const platform = run.plans.length === 1 ? null : formatPlatform(stage.platform);
+  const steps = (undo: Cleanup): Promise<StageState> =>
+    runStage(start, {
+      context,
+      answers,
+      told: { stage, report: ports.report, signal, numbering, id, platform },
+      ignorePaths: request.ignorePaths,
+      form: backend?.form ?? null,
+      async openRootfs(layers) {
+        const rootfs = await (await ports.backend()).open(layers, signal);
+        undo.add(() => rootfs[Symbol.asyncDispose]());
+        return rootfs;
+      },
+      whenFree: (task) => shop.runs.run(task),
+      handOver: (layer) => handOver(layer, { key, offer, shop }),
+    });
+  const places = backend === null ? null : shop.placesOf(backend);
+  // Later stages read the layers of an overlay where its rootfs made them.
+  if (places === null) return steps(run.undo);
+  // A stage that holds a place while it waits for another one could wait for ever.
+  await needed;
+  return places.run(async () => {
+    await using undo = cleanup();
+    return await steps(undo);
   });
-  if (runs.length === 0) return null;
-  const backend = await ports.backend();
-  const foreign = runs.find(
-    ({ platform }) => platform !== null && !runsAlike(platform, request.buildPlatform) && !backend.executes(platform),
-  );
-  if (foreign?.platform == null) return backend;
-  const { architecture } = foreign.platform;
-  throw new TsbuildError(
-    'BACKEND_UNAVAILABLE',
-    `RUN cannot be executed for ${formatPlatform(foreign.platform)}: its programs do not start here`,
-    {
-      at: foreign.step.at,
-      hint: `this machine is ${formatPlatform(request.buildPlatform)}; let its kernel know QEMU for ${architecture} (binfmt_misc), or build on such a machine`,
-    },
-  );
+}
+
+/** Begins the stages that steps without an answer take from, as soon as that is known; resolves when they are finished. */
+async function stagesOfMisses(
+  { steps }: Stage,
+  answers: readonly Promise<Answer>[],
+  stateAt: (index: number) => Promise<StageState>,
+): Promise<void> {
+  const waiting = steps.map(async (step, i) => {
+    if ((await answers[i])?.found !== null) return;
+    const origins = step.kind === 'copy' ? [step.origin] : step.kind === 'run' ? step.mounts.flatMap(originsOfMount) : [];
+    await Promise.all(origins.flatMap((origin) => (origin.kind === 'stage' ? [stateAt(origin.index)] : [])));
+  });
+  // The stage itself meets the failure when it takes from there.
+  await Promise.allSettled(waiting);
+}
+
+function originsOfMount(mount: RunStep['mounts'][number]): readonly Origin[] {
+  if (mount.type === 'bind') return [mount.origin];
+  return mount.type === 'cache' && mount.seed !== null ? [mount.seed.origin] : [];
+}
+
+async function firstMissedRun({ steps }: Stage, answers: readonly Promise<Answer>[]): Promise<RunStep | null> {
+  for (const [i, step] of steps.entries()) if (step.kind === 'run' && (await answers[i])?.found === null) return step;
+  return null;
+}
+
+async function filesOf(origin: Origin, need: LayerNeed, plan: BuildPlan, shop: Shop): Promise<OriginFiles> {
+  if (isContext(origin)) return shop.sources.contextFiles(origin);
+  if (origin.kind === 'stage') {
+    const materials = await materialsOf(await shop.stateOf(plan, origin.index), need);
+    const name = plan.stages.find(({ index }) => index === origin.index)?.name ?? String(origin.index);
+    return { kind: 'layers', materials, tree: stackTree(materials.map(({ index }) => index)), label: `stage ${name}` };
+  }
+  const { ports, run } = shop;
+  const layers = layersOf(await shop.sources.image(origin), { ports, halt: run.halt });
+  const materials = await materialsOf({ layers }, need);
+  return { kind: 'layers', materials, tree: stackTree(materials.map(({ index }) => index)), label: origin.ref };
+}
+
+/** What becomes of a new layer: sinks may take it, caches keep it, and its failure is the build's. */
+async function handOver(
+  { step, answer, layer, created }: StepLayer,
+  { key, offer, shop }: { readonly key: string; readonly shop: Shop; offer(layer: Layer): void },
+): Promise<void> {
+  const { run, ports } = shop;
+  const sealed = layer.then(offer, (error: unknown) => run.halt.stop(locate(error, step.at)));
+  shop.begin(sealed);
+  await sealed;
+  if (answer.key === null || run.halt.signal.aborted) return;
+  const serves = shop.inImage.has(key) ? 'image' : 'other';
+  const kept = ports.cache.keep({ ...answer.key, kind: step.kind, layer: await layer, created, serves }, run.keeping);
+  // A cache that fails says so itself.
+  run.later(kept.catch(() => undefined));
+}
+
+/** Fails where the machine cannot execute the programs of the stage's base. */
+function refuseForeign(backend: Backend, { plan, stage }: PlannedStage, step: RunStep, { bases, request }: PlanRun): void {
+  const platform = programPlatform(plan, stage.index, bases);
+  if (platform === null || runsAlike(platform, request.buildPlatform) || backend.executes(platform)) return;
+  const { architecture } = platform;
+  throw new TsbuildError('BACKEND_UNAVAILABLE', `RUN cannot be executed for ${formatPlatform(platform)}: its programs do not start here`, {
+    at: step.at,
+    hint: `this machine is ${formatPlatform(request.buildPlatform)}; let its kernel know QEMU for ${architecture} (binfmt_misc), or build on such a machine`,
+  });
 }
 
 function runsAlike(platform: Platform, machine: Platform): boolean {
   return platform.os === machine.os && platform.architecture === machine.architecture;
-}
-
-interface StartHelp {
-  stateAt(index: number): Promise<StageState>;
-  offer(layer: Layer): void;
-  readonly runNeed: LayerNeed;
-}
-
-async function startOf(stage: Stage, run: PlanRun, help: StartHelp): Promise<StageState> {
-  const { base } = stage;
-  if (base.kind === 'stage') return help.stateAt(base.index);
-  if (base.kind === 'scratch') return scratchStart();
-  if (base.kind === 'folder') return folderState(base.name, stage, run, help);
-  const image = run.bases.get(baseKey(base));
-  if (image === undefined) throw new Error(`the base ${base.ref} was not resolved`);
-  for (const layer of image.layers) help.offer(layer);
-  const need = needOf(stage, help);
-  return {
-    baseConfig: image.config,
-    format: image.format,
-    layers: image.layers,
-    materials: await materials(image.layers, need, run.ports, located(run.halt, stage)),
-    baseHistory: baseHistory(image),
-    history: [],
-  };
-}
-
-function scratchStart(): StageState {
-  return { baseConfig: null, format: 'oci', layers: [], materials: [], baseHistory: [], history: [] };
-}
-
-/** A folder of --build-context is one layer with all that is in it. */
-async function folderState(name: string, stage: Stage, run: PlanRun, help: StartHelp): Promise<StageState> {
-  const { ports, halt } = run;
-  const need = needOf(stage, help);
-  const { layer, material } = await ports.layers.seal(
-    treeEntries(contextOf({ kind: 'folder', name }, run.contexts).context.tree, ''),
-    { format: 'oci', need },
-    halt.signal,
-  );
-  help.offer(layer);
-  return withLayer(scratchStart(), layer, material, `FROM ${name} # folder of --build-context`, ports.now());
-}
-
-function needOf(stage: Stage, { runNeed }: StartHelp): LayerNeed {
-  return hasRun(stage) ? runNeed : 'index';
-}
-
-function hasRun(stage: Stage): boolean {
-  return stage.steps.some((step) => step.kind === 'run');
-}
-
-/** A plain name that no registry has was probably meant to be a stage. */
-function mistakenForImage(error: unknown, ref: string): unknown {
-  if (!(error instanceof TsbuildError) || error.hint !== undefined || /[/:.@]/.test(ref)) return error;
-  const hint = `no stage above is named "${ref}", so it was taken for an image`;
-  return new TsbuildError(error.code, error.message, { hint, at: error.at, cause: error.cause });
-}
-
-/** Failures get the place of the stage's FROM. */
-function located({ signal, stop }: Halt, stage: Stage): Halt {
-  return { signal, stop: (error) => stop(locate(error, stage.at)) };
-}
-
-function materials(layers: readonly Layer[], need: LayerNeed, ports: Ports, halt: Halt): Promise<readonly LayerMaterial[]> {
-  return allOrStop(
-    layers.map((layer) => ports.layers.material(layer, need, halt.signal)),
-    halt,
-  );
-}
-
-function layersAsFiles(layers: readonly LayerMaterial[], label: string): OriginFiles {
-  return { kind: 'layers', materials: layers, tree: stackTree(layers.map((m) => m.index)), label };
-}
-
-function labelOf(plan: BuildPlan, index: number): string {
-  return plan.stages.find((stage) => stage.index === index)?.name ?? String(index);
 }

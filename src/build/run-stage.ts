@@ -1,118 +1,172 @@
-/** Runs one stage: its base laid, then step by step over an immutable state. A rootfs is made at the first RUN only. */
-import type { Rootfs } from '../backend/backend.ts';
-import { locate, TsbuildError } from '../errors.ts';
+/**
+ * Runs one stage step by step over an immutable state. What the cache answers is taken without a look at any file; a rootfs is
+ * made at the first RUN that has to run. A layer is sealed while the next step is already under way.
+ */
+import type { Rootfs, RootfsForm } from '../backend/backend.ts';
 import type { Layer } from '../image/image.ts';
-import type { LayerEntries } from '../layer/entry.ts';
+import type { LayerEntry } from '../layer/entry.ts';
+import type { LayerMaterial } from '../layer/layer-material.ts';
 import type { CopyStep, RunStep, Step, WorkdirStep } from '../plan/plan.ts';
-import type { LayerNeed } from '../unpacked/layer-library.ts';
+import type { LayerNeed, Seal } from '../unpacked/layer-library.ts';
 import { copyStepEntries, workdirStepEntries } from './copy-step.ts';
 import { withoutIgnored } from './ignored-paths.ts';
+import type { Answer } from './look-ups.ts';
 import { filesOfMounts } from './run-mounts.ts';
 import { executeRunStep } from './run-step.ts';
 import type { StageContext } from './stage-context.ts';
-import { type StageState, treeOf, withLayer, withoutLayer } from './stage-state.ts';
+import { materialsOf, type StageLayer, type StageState, treeOf, withLayer, withoutLayer } from './stage-state.ts';
+import { type StepTold, tellStep } from './tell-step.ts';
+
+/** A layer that a step made or that was found for it, on its way. */
+export interface StepLayer {
+  readonly step: Exclude<Step, { kind: 'config' }>;
+  readonly answer: Answer;
+  readonly layer: Promise<Layer>;
+  /** RFC 3339. */
+  readonly created: string;
+}
 
 export interface StageRun {
   readonly context: StageContext;
-  /** Where the steps of this stage begin in the build's numbering, and how many the build has. */
-  readonly numbering: { readonly first: number; readonly total: number };
-  /** Begins the ids of its steps. */
-  readonly id: string;
-  /** For people; null where the build is for one platform only. */
-  readonly platform: string | null;
+  /** For each step. */
+  readonly answers: readonly Promise<Answer>[];
+  readonly told: StepTold;
   readonly ignorePaths: readonly string[];
+  /** Null where no RUN of this stage has to run. */
+  readonly form: RootfsForm | null;
   /** Opens the stage's rootfs, which is disposed of by whoever gives this. */
-  openRootfs(state: StageState): Promise<Rootfs>;
+  openRootfs(layers: readonly LayerMaterial[]): Promise<Rootfs>;
   /** Waits for a free place to run a command. */
   whenFree<T>(task: () => Promise<T>): Promise<T>;
-  /** Told of each new layer: destinations may begin to take it while the build goes on. */
-  offer(layer: Layer): void;
+  /** Told of each layer at once. Resolves when it is sealed and kept; never rejects. */
+  handOver(layer: StepLayer): Promise<void>;
 }
 
 /** `start`: the stage's base. */
 export async function runStage(start: StageState, run: StageRun): Promise<StageState> {
   const { stage, signal } = run.context;
-  const lastRun = stage.steps.findLastIndex((step) => step.kind === 'run');
+  const handed: Promise<void>[] = [];
   let state = start;
-  let rootfs: { readonly rootfs: Rootfs; readonly laid: number } | null = null;
-  for (const [position, step] of stage.steps.entries()) {
-    signal.throwIfAborted();
-    const need: LayerNeed = position < lastRun ? run.context.runNeed : 'index';
-    state = await told(step, position, run, async (output) => {
-      if (step.kind === 'config') return withoutLayer(state, step.createdBy);
-      if (step.kind !== 'run') return layerStep(step, state, need, run);
-      // Before a place is taken: a step that holds one while it waits for another stage could wait for ever.
-      await filesOfMounts(step, run.context);
-      return run.whenFree(async () => {
-        const open: Rootfs = rootfs?.rootfs ?? (await run.openRootfs(state));
-        for (const material of state.materials.slice(rootfs?.laid ?? state.materials.length)) await open.lay(material, signal);
-        const next = await runStep(step, state, open, { next: position < lastRun ? 'run' : 'none', run, output });
-        rootfs = { rootfs: open, laid: next.materials.length };
-        return next;
-      });
-    });
+  let rootfs: OpenRootfs | null = null;
+  try {
+    for (const [position, step] of stage.steps.entries()) {
+      signal.throwIfAborted();
+      if (step.kind === 'config') {
+        state = withoutLayer(state, step.createdBy);
+        tellStep(step, position, run.told).end('done', null);
+        continue;
+      }
+      const answer = (await run.answers[position]) ?? { key: null, found: null };
+      const before = state;
+      const done = await (answer.found === null ? makeLayer : takeFound)({ step, position, answer, state: before, rootfs }, run);
+      state = withLayer(before, done.stageLayer, { created: done.created, createdBy: step.createdBy });
+      rootfs = done.rootfs;
+      handed.push(run.handOver({ step, answer, layer: done.stageLayer.layer, created: done.created }));
+    }
+  } catch (error) {
+    // What the steps before this one made is worth keeping: they need not run again.
+    if (!signal.aborted) await Promise.all(handed);
+    throw error;
   }
   return state;
 }
 
-async function layerStep(step: CopyStep | WorkdirStep, state: StageState, need: LayerNeed, run: StageRun): Promise<StageState> {
-  const tree = treeOf(state);
-  const entries = step.kind === 'copy' ? await copyStepEntries(step, tree, run.context) : await workdirStepEntries(step, tree, run.context);
-  return append(state, step, entries, need, run);
+interface OpenRootfs {
+  readonly rootfs: Rootfs;
+  /** How many of the stage's layers it holds. */
+  readonly laid: number;
 }
 
-async function runStep(
-  step: RunStep,
-  state: StageState,
-  rootfs: Rootfs,
-  how: { readonly next: 'run' | 'none'; readonly run: StageRun; output(chunk: Uint8Array): void },
-): Promise<StageState> {
-  const { context, ignorePaths } = how.run;
-  await executeRunStep(step, { rootfs, tree: treeOf(state), next: how.next, output: how.output }, context);
-  const changes = withoutIgnored(rootfs.changes(context.signal), ignorePaths);
-  const { layer, material } = await context.ports.layers.seal(changes, { format: state.format, need: 'index' }, context.signal);
-  how.run.offer(layer);
-  return withLayer(state, layer, rootfs.adopt(material), step.createdBy, context.ports.now());
+interface StepWork {
+  readonly step: Exclude<Step, { kind: 'config' }>;
+  readonly position: number;
+  readonly answer: Answer;
+  readonly state: StageState;
+  readonly rootfs: OpenRootfs | null;
 }
 
-async function append(state: StageState, step: Step, entries: LayerEntries, need: LayerNeed, run: StageRun): Promise<StageState> {
-  const { ports, signal } = run.context;
-  const { layer, material } = await ports.layers.seal(entries, { format: state.format, need }, signal);
-  run.offer(layer);
-  return withLayer(state, layer, material, step.createdBy, ports.now());
+interface StepDone {
+  readonly stageLayer: StageLayer;
+  readonly created: string;
+  readonly rootfs: OpenRootfs | null;
 }
 
-/** Reports a step's start, output and end, and gives its error the step's place in the Dockerfile. */
-async function told(
-  step: Step,
-  position: number,
-  run: StageRun,
-  work: (output: (chunk: Uint8Array) => void) => Promise<StageState>,
-): Promise<StageState> {
-  const { stage, ports, signal } = run.context;
-  const { report } = ports;
-  const id = `${run.id}.${position}`;
-  const began = performance.now();
-  const end = (state: 'done' | 'failed' | 'cancelled', layerBytes: number | null): void =>
-    report({ type: 'step-end', id, state, seconds: (performance.now() - began) / 1000, layerBytes });
-  report({
-    type: 'step-start',
-    id,
-    stage: stage.name ?? String(stage.index),
-    ...(run.platform === null ? {} : { platform: run.platform }),
-    number: run.numbering.first + position,
-    total: run.numbering.total,
-    title: step.title,
-    at: step.at,
-  });
+async function takeFound({ step, position, answer, rootfs }: StepWork, { context, told }: StageRun): Promise<StepDone> {
+  const { found } = answer;
+  if (found === null) throw new Error('nothing was found for this step');
+  const { layer, created } = found;
+  tellStep(step, position, told).end('cached', layer.descriptor.size);
+  const material = (need: LayerNeed): Promise<LayerMaterial> => context.ports.layers.material(layer, need, context.signal);
+  return { stageLayer: { layer: Promise.resolve(layer), material }, created, rootfs };
+}
+
+async function makeLayer(work: StepWork, run: StageRun): Promise<StepDone> {
+  const { step, position } = work;
+  const telling = tellStep(step, position, run.told);
   try {
-    const next = await work((chunk) => report({ type: 'step-output', id, chunk }));
-    end('done', step.kind === 'config' ? null : (next.layers.at(-1)?.descriptor.size ?? null));
-    return next;
+    const { seal, material, rootfs } =
+      step.kind === 'run' ? await runLayer(step, work, run, telling.output) : await copyLayer(step, work, run);
+    // Told when the layer is there; the failure of a seal is told by whoever awaits it.
+    const layer = seal.layer.then(
+      (sealed) => {
+        telling.end('done', sealed.descriptor.size);
+        return sealed;
+      },
+      (error: unknown) => {
+        throw telling.failed(error);
+      },
+    );
+    layer.catch(() => undefined);
+    return { stageLayer: { layer, material: async () => material }, created: run.context.ports.now().toISOString(), rootfs };
   } catch (error) {
-    // What took the build down comes by as the reason of the abort, wherever it happened.
-    const ownFault = error instanceof TsbuildError && error !== signal.reason;
-    end(signal.aborted && !ownFault ? 'cancelled' : 'failed', null);
-    throw locate(error, step.at);
+    throw telling.failed(error);
   }
+}
+
+interface Sealing {
+  readonly seal: Seal;
+  readonly material: LayerMaterial;
+  readonly rootfs: OpenRootfs | null;
+}
+
+async function copyLayer(step: CopyStep | WorkdirStep, { position, state, rootfs }: StepWork, run: StageRun): Promise<Sealing> {
+  const { context } = run;
+  const tree = await treeOf(state, context.runNeed);
+  const entries = step.kind === 'copy' ? await copyStepEntries(step, tree, context) : await workdirStepEntries(step, tree, context);
+  const need = (await runsAfter(position, run)) ? context.runNeed : 'index';
+  const seal = context.ports.layers.seal(entries, { format: state.format, need }, context.signal);
+  return { seal, material: seal.material, rootfs };
+}
+
+async function runLayer(
+  step: RunStep,
+  { position, state, rootfs }: StepWork,
+  run: StageRun,
+  output: (chunk: Uint8Array) => void,
+): Promise<Sealing> {
+  const { context, form } = run;
+  const { ports, signal } = context;
+  // Before a place is taken: a step that holds one while it waits for another stage could wait for ever.
+  await filesOfMounts(step, context);
+  return run.whenFree(async () => {
+    const materials = await materialsOf(state, context.runNeed);
+    const open = rootfs?.rootfs ?? (await run.openRootfs(materials));
+    for (const material of materials.slice(rootfs?.laid ?? materials.length)) await open.lay(material, signal);
+    const next = context.stage.steps.slice(position + 1).some(({ kind }) => kind === 'run') ? 'run' : 'none';
+    await executeRunStep(step, { rootfs: open, tree: await treeOf(state, context.runNeed), next, output }, context);
+    const changes: LayerEntry[] = [];
+    for await (const change of withoutIgnored(open.changes(signal), run.ignorePaths)) changes.push(change);
+    const seal = ports.layers.seal(changes, { format: state.format, need: 'index' }, signal);
+    // What a command changed in a copy is changed again by the next one; an overlay keeps it in a folder of its own.
+    const material = open.adopt(form?.kind === 'overlay' ? seal.material : await seal.kept);
+    return { seal, material, rootfs: { rootfs: open, laid: materials.length + 1 } };
+  });
+}
+
+/** Whether a RUN behind a step has to run, which will want the step's files. */
+async function runsAfter(position: number, { context, answers }: StageRun): Promise<boolean> {
+  for (const [i, step] of context.stage.steps.entries()) {
+    if (i > position && step.kind === 'run' && (await answers[i])?.found === null) return true;
+  }
+  return false;
 }

@@ -7,7 +7,6 @@ import type { Origin, Stage } from '../plan/plan.ts';
 import type { LayerNeed } from '../unpacked/layer-library.ts';
 import type { OpenContext } from './contexts.ts';
 import type { Ports } from './ports.ts';
-import type { StageState } from './stage-state.ts';
 
 /** Files that are taken from: a stage's or an image's layers, or a context. */
 export type OriginFiles =
@@ -25,10 +24,8 @@ export interface StageContext {
   readonly stage: Stage;
   readonly ports: Ports;
   readonly signal: AbortSignal;
-  /** What a RUN needs of the layers below it and of those that it mounts. */
+  /** What a RUN needs of the layers below it and of those that it mounts; `index` where none is to be run. */
   readonly runNeed: LayerNeed;
-  /** The finished state of another stage. */
-  stageState(index: number): Promise<StageState>;
-  /** Resolves an origin; an image is pulled as far as `need` says. */
+  /** Resolves an origin, which waits for a stage; an image is pulled as far as `need` says. */
   files(origin: Origin, need: LayerNeed): Promise<OriginFiles>;
 }

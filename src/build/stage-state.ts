@@ -5,33 +5,53 @@ import type { ImageFormat } from '../image/media-types.ts';
 import type { LayerMaterial } from '../layer/layer-material.ts';
 import { stackTree } from '../layer/stack-tree.ts';
 import type { FileTree } from '../layer/tree.ts';
+import type { LayerNeed } from '../unpacked/layer-library.ts';
+
+/** A layer of a stage. It may be on its way to being sealed, and nobody may have looked at its files so far. */
+export interface StageLayer {
+  /** Whoever made the promise sees to it that its failure ends the build. */
+  readonly layer: Promise<Layer>;
+  /** Its files. Those of a layer that came from elsewhere are fetched when they are asked for. */
+  material(need: LayerNeed): Promise<LayerMaterial>;
+}
 
 export interface StageState {
   /** What the stage began with: fields that no instruction changes are taken from here. Null for scratch. */
   readonly baseConfig: ImageConfig | null;
   readonly format: ImageFormat;
-  /** Lowest first; `layers[i]` and `materials[i]` are the same layer. */
-  readonly layers: readonly Layer[];
-  readonly materials: readonly LayerMaterial[];
+  /** Lowest first. */
+  readonly layers: readonly StageLayer[];
   /** The base's. */
   readonly baseHistory: readonly HistoryEntry[];
   /** What the steps added; entries without a layer get their date when the stage is finished. */
   readonly history: readonly HistoryEntry[];
 }
 
-export function treeOf(state: StageState): FileTree {
-  return stackTree(state.materials.map((m) => m.index));
+/** When one of them fails, the others have settled, too. */
+export async function materialsOf({ layers }: Pick<StageState, 'layers'>, need: LayerNeed): Promise<readonly LayerMaterial[]> {
+  const materials = layers.map((layer) => layer.material(need));
+  await Promise.allSettled(materials);
+  return Promise.all(materials);
+}
+
+/** `need`: what will be asked of the same layers next, so that they are read once. */
+export async function treeOf(state: StageState, need: LayerNeed): Promise<FileTree> {
+  return stackTree((await materialsOf(state, need)).map((material) => material.index));
 }
 
 /** BuildKit signs its entries with this. */
 const COMMENT = 'buildkit.dockerfile.v0';
 
-export function withLayer(state: StageState, layer: Layer, material: LayerMaterial, createdBy: string, now: Date): StageState {
+/** `created`: RFC 3339. */
+export function withLayer(
+  state: StageState,
+  layer: StageLayer,
+  { created, createdBy }: { readonly created: string; readonly createdBy: string },
+): StageState {
   return {
     ...state,
     layers: [...state.layers, layer],
-    materials: [...state.materials, material],
-    history: [...state.history, { created: now.toISOString(), created_by: createdBy, comment: COMMENT }],
+    history: [...state.history, { created, created_by: createdBy, comment: COMMENT }],
   };
 }
 

@@ -14,11 +14,13 @@ import { diskStore } from '../blob/disk-store.ts';
 import { build } from '../build/build.ts';
 import type { Report } from '../build/events.ts';
 import type { BuildRequest, Ports } from '../build/ports.ts';
+import { noStepCache } from '../cache/no-step-cache.ts';
 import { folderCacheMounts } from '../cache-mounts/folder-cache-mounts.ts';
 import type { ContextSource } from '../context/context.ts';
 import { fetchGitCheckout } from '../context/git-source.ts';
 import { download } from '../context/http-source.ts';
 import { localContext } from '../context/local-context.ts';
+import { readDigests } from '../context/read-digests.ts';
 import { TsbuildError } from '../errors.ts';
 import type { Image } from '../image/image.ts';
 import { isLayoutReference } from '../image/layout-reference.ts';
@@ -93,6 +95,8 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
         return chooseBackend(wanted, { workFolder: join(rootfsFolder, 'rootfs'), programs: context.programs, devices, build }, report);
       }),
       layers: date === null ? layers : datedLibrary(layers, { store, date }),
+      cache: noStepCache(),
+      fileDigests: readDigests(),
       cacheMounts: folderCacheMounts(folders.mounts, isRoot() ? 'apply' : 'skip'),
       secret: secretReader(options.execution.secrets, process.env),
       download: (url, own) => download(url, { folder: scratch, signal: own }),

@@ -5,7 +5,8 @@ import type { TarHandler } from './tar/member.ts';
 
 /** All calls may be made many times and at once. */
 export interface LayerMaterial {
-  readonly diffId: Digest;
+  /** Waits for the end of a seal where the layer is being made. */
+  diffId(): Promise<Digest>;
   readonly index: LayerIndex;
   /** Absolute path of a folder that holds the unpacked layer in overlay form (whiteouts as the kernel's overlay wants them). Never changed by anybody. */
   folder(signal: AbortSignal): Promise<string>;

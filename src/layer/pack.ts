@@ -113,7 +113,8 @@ function changed({ path, size }: HostFile, now: 'more' | 'fewer'): TsbuildError 
   });
 }
 
-function memberOf(entry: LayerEntry): TarMember {
+/** The head of an entry in a tar. Throws LAYER_INVALID. */
+export function memberOf(entry: LayerEntry): TarMember {
   switch (entry.kind) {
     case 'remove':
       if (entry.path === '') throw new Error('the root cannot be removed');

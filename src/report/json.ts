@@ -9,7 +9,7 @@ import { describeErrors } from './error-text.ts';
 import { type LastLines, lastLines } from './last-lines.ts';
 import { type OutputLines, outputLines } from './output-lines.ts';
 import { type Reporter, type ReportOptions, type ReportWorld, shows } from './reporter.ts';
-import { contextText, endText, imageText, planText, type StepStart, stepLabel, transferText } from './step-text.ts';
+import { contextText, endText, imageText, isolationText, planText, type StepStart, stepLabel, transferText } from './step-text.ts';
 import { summaryTitle } from './summary.ts';
 import { tally } from './tally.ts';
 import { transferClock } from './transfer-clock.ts';
@@ -37,7 +37,10 @@ export function jsonReporter(options: ReportOptions, world: ReportWorld): Report
     sums.add(event);
     switch (event.type) {
       case 'plan':
-        log.info({ event: 'plan', stages: event.stages, steps: event.steps, isolation: event.isolation }, planText(event));
+        log.info({ event: 'plan', stages: event.stages, steps: event.steps }, planText(event));
+        return;
+      case 'isolation':
+        log.info({ event: 'isolation', isolation: event.name }, isolationText(event));
         return;
       case 'step-start': {
         running.set(event.id, { start: event, output: outputLines(), last: lastLines() });

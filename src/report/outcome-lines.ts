@@ -2,7 +2,7 @@
 import type { BuildEvent } from '../build/events.ts';
 import { formatError } from './error-text.ts';
 import type { Outcome, ReportOptions, ReportWorld, Verbosity } from './reporter.ts';
-import { contextText, debugText, imageText, placeText } from './step-text.ts';
+import { contextText, debugText, imageText, isolationText, placeText } from './step-text.ts';
 import { summaryLines, summaryTitle } from './summary.ts';
 import type { Totals } from './tally.ts';
 import { type palette, withoutControls } from './terminal-text.ts';
@@ -12,10 +12,16 @@ export interface SaidLine {
   readonly line: string;
 }
 
-export type Note = Extract<BuildEvent, { readonly type: 'warning' | 'waiting' | 'context' | 'debug' | 'image' | 'published' }>;
+export type Note = Extract<
+  BuildEvent,
+  { readonly type: 'isolation' | 'warning' | 'waiting' | 'context' | 'debug' | 'image' | 'published' }
+>;
 
 export function noteLine(event: Note, paint: ReturnType<typeof palette>): SaidLine {
   switch (event.type) {
+    case 'isolation':
+      // What people expect is not worth a line.
+      return { level: event.name === 'namespaces' ? 'debug' : 'info', line: isolationText(event) };
     case 'warning':
       return { level: 'warn', line: `${paint.yellow('warning:')} ${withoutControls(event.message)}${sourceText(event)}` };
     case 'waiting':

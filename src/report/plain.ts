@@ -80,6 +80,7 @@ export function plainReporter(options: ReportOptions, world: ReportWorld): Repor
         say(event.state === 'running' ? 'trace' : long ? 'info' : 'debug', transferText(event, seconds));
         return;
       }
+      case 'isolation':
       case 'warning':
       case 'waiting':
       case 'context':

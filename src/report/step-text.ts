@@ -12,8 +12,11 @@ export type StepEnd = Extract<BuildEvent, { type: 'step-end' }>;
 const WHERE: Readonly<Record<string, string>> = { 'in-place': 'in place', chroot: 'in a chroot', proot: 'under proot' };
 
 export function planText(event: Extract<BuildEvent, { type: 'plan' }>): string {
-  const run = event.isolation === 'none' ? '' : `, RUN ${WHERE[event.isolation] ?? `in ${event.isolation}`}`;
-  return `Building ${count(event.steps, 'step')} in ${count(event.stages, 'stage')}${run}`;
+  return `Building ${count(event.steps, 'step')} in ${count(event.stages, 'stage')}`;
+}
+
+export function isolationText({ name }: Extract<BuildEvent, { type: 'isolation' }>): string {
+  return `RUN steps run ${WHERE[name] ?? `in ${name}`}`;
 }
 
 /** `[build 2/9]`; a stage without a name is `[stage-0 2/9]`; where there are several platforms, `[linux/arm64 build 2/9]`. */

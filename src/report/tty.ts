@@ -99,6 +99,7 @@ export function ttyReporter(options: ReportOptions, world: ReportWorld): Reporte
       }
       case 'transfer':
         return;
+      case 'isolation':
       case 'warning':
       case 'waiting':
       case 'context':

@@ -32,9 +32,11 @@ export function datedLibrary(library: LayerLibrary, { store, date }: DatedLibrar
 
   return {
     ...library,
-    async seal(entries, how, signal) {
-      const { layer, material } = await library.seal(entries, how, signal);
-      return { layer: await redated(layer, how.format, signal), material };
+    seal(entries, how, signal) {
+      const undated = library.seal(entries, how, signal);
+      const dated = undated.layer.then((sealed) => redated(sealed, how.format, signal));
+      dated.catch(() => undefined);
+      return { ...undated, layer: dated };
     },
   };
 }

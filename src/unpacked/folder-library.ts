@@ -13,7 +13,8 @@ import type { Layer } from '../image/image.ts';
 import { compressionOf, type ImageFormat, type LayerCompression } from '../image/media-types.ts';
 import { createIndexBuilder, type IndexBuilder } from '../layer/build-index.ts';
 import type { DeviceMarks } from '../layer/device-marks.ts';
-import type { FileContent } from '../layer/entry.ts';
+import type { FileContent, LayerEntry } from '../layer/entry.ts';
+import { indexEntries } from '../layer/index-entries.ts';
 import { parseIndex, serializeIndex } from '../layer/index-file.ts';
 import type { LayerIndex } from '../layer/layer-index.ts';
 import type { LayerMaterial } from '../layer/layer-material.ts';
@@ -26,7 +27,7 @@ import { createUnpacker } from '../layer/unpack.ts';
 import type { Owners } from '../layer/unpack-meta.ts';
 import { makeFolder } from '../sys/make-folder.ts';
 import { removeTree } from '../sys/remove-tree.ts';
-import type { LayerLibrary, LayerNeed, SealedStep } from './layer-library.ts';
+import type { LayerLibrary, LayerNeed, Seal } from './layer-library.ts';
 
 export interface FolderLibraryOptions {
   /** Absolute; indexes and unpacked layers live below it. */
@@ -39,6 +40,11 @@ export interface FolderLibraryOptions {
   readonly owners: Owners;
   /** See UnpackOptions. */
   readonly devices?: DeviceMarks | undefined;
+}
+
+interface Sealed {
+  readonly layer: Layer;
+  readonly index: LayerIndex;
 }
 
 export function folderLibrary(options: FolderLibraryOptions): LayerLibrary {
@@ -82,7 +88,7 @@ export function folderLibrary(options: FolderLibraryOptions): LayerLibrary {
 
   function materialOf(layer: Layer, index: LayerIndex): LayerMaterial {
     return {
-      diffId: layer.diffId,
+      diffId: async () => layer.diffId,
       index,
       async folder(signal) {
         await read(layer, 'folder', signal);
@@ -95,6 +101,23 @@ export function folderLibrary(options: FolderLibraryOptions): LayerLibrary {
     };
   }
 
+  async function pack(entries: readonly LayerEntry[], how: Parameters<LayerLibrary['seal']>[1], signal: AbortSignal): Promise<Sealed> {
+    // The content of a new layer is found through the layer, which is known only afterwards.
+    let sealed: Layer | null = null;
+    const parts = shelves.begin((path) => lateContent(path, () => (sealed === null ? null : contentIn(sealed))), how.need);
+    try {
+      const { descriptor, diffId } = await sealLayer(entries, sealOptions(how.format, [store], parts.taps, signal));
+      const layer: Layer = { descriptor, diffId, open: (own) => store.open(descriptor, own) };
+      sealed = layer;
+      const index = await parts.keep(diffId);
+      known.set(diffId, index);
+      return { layer, index };
+    } catch (error) {
+      await parts.discard();
+      throw error;
+    }
+  }
+
   return {
     async material(layer, need, signal) {
       await read(layer, need, signal);
@@ -103,21 +126,23 @@ export function folderLibrary(options: FolderLibraryOptions): LayerLibrary {
       return materialOf(layer, index);
     },
 
-    async seal(entries, how, signal): Promise<SealedStep> {
-      // The content of a new layer is found through the layer, which is known only afterwards.
-      let sealed: Layer | null = null;
-      const parts = shelves.begin((path) => lateContent(path, () => (sealed === null ? null : contentIn(sealed))), how.need);
-      try {
-        const { descriptor, diffId } = await sealLayer(entries, sealOptions(how.format, [store], parts.taps, signal));
-        const layer: Layer = { descriptor, diffId, open: (own) => store.open(descriptor, own) };
-        sealed = layer;
-        const index = await parts.keep(diffId);
-        known.set(diffId, index);
-        return { layer, material: materialOf(layer, index) };
-      } catch (error) {
-        await parts.discard();
-        throw error;
-      }
+    seal(entries, how, signal): Seal {
+      const index = indexEntries(entries);
+      const packed = pack(entries, how, signal);
+      const layer = packed.then((sealed) => sealed.layer);
+      const kept = packed.then((sealed) => materialOf(sealed.layer, sealed.index));
+      // Whoever awaits them is told; until then nobody may be there.
+      for (const promise of [layer, kept]) promise.catch(() => undefined);
+      return {
+        layer,
+        kept,
+        material: {
+          index,
+          diffId: async () => (await layer).diffId,
+          folder: async (own) => (await kept).folder(own),
+          replay: async (to, own) => (await kept).replay(to, own),
+        },
+      };
     },
 
     async place(entries, signal) {
@@ -125,7 +150,7 @@ export function folderLibrary(options: FolderLibraryOptions): LayerLibrary {
       try {
         const { diffId } = await sealLayer(entries, { ...sealOptions('oci', [], taps, signal), compression: 'none' });
         const placed = index();
-        return { diffId, index: placed, folder: () => Promise.resolve(folder), replay: (to, own) => replayIndex(placed, to, own) };
+        return { diffId: async () => diffId, index: placed, folder: () => Promise.resolve(folder), replay: (to, own) => replayIndex(placed, to, own) };
       } catch (error) {
         await removeTree(folder);
         throw error;

@@ -5,15 +5,20 @@
 
 import type { Layer } from '../image/image.ts';
 import type { ImageFormat } from '../image/media-types.ts';
-import type { LayerEntries } from '../layer/entry.ts';
+import type { LayerEntries, LayerEntry } from '../layer/entry.ts';
 import type { LayerMaterial } from '../layer/layer-material.ts';
 
 /** `index`: headers are enough for now. `folder`: a RUN will need the files, so unpack them in the same pass. */
 export type LayerNeed = 'index' | 'folder';
 
-export interface SealedStep {
-  readonly layer: Layer;
+/** A new layer on its way. */
+export interface Seal {
+  /** Rejects with what packing, compressing and storing throw, and the signal's reason. */
+  readonly layer: Promise<Layer>;
+  /** Its index is there at once, its files where the entries have them; what else is asked of it waits for the end of the seal. */
   readonly material: LayerMaterial;
+  /** The same for whoever changes the files that the entries lead to: its files are those of the sealed layer. Rejects as `layer` does. */
+  readonly kept: Promise<LayerMaterial>;
 }
 
 export interface LayerLibrary {
@@ -22,8 +27,11 @@ export interface LayerLibrary {
    * Throws what opening the layer throws, LAYER_INVALID, LAYER_PATH_ESCAPE, BLOB_DIGEST_MISMATCH.
    */
   material(layer: Layer, need: LayerNeed, signal: AbortSignal): Promise<LayerMaterial>;
-  /** Packs, hashes, compresses and stores a new layer in one pass over the entries. */
-  seal(entries: LayerEntries, how: { readonly format: ImageFormat; readonly need: LayerNeed }, signal: AbortSignal): Promise<SealedStep>;
+  /**
+   * Begins to pack, hash, compress and store a new layer in one pass over the entries, whose content has to stay until `layer`
+   * has settled. Throws LAYER_INVALID and LAYER_PATH_ESCAPE for entries that make no layer.
+   */
+  seal(entries: readonly LayerEntry[], how: { readonly format: ImageFormat; readonly need: LayerNeed }, signal: AbortSignal): Seal;
   /** Entries as a folder only for this build, never a layer: what a bind mount shows. */
   place(entries: LayerEntries, signal: AbortSignal): Promise<LayerMaterial>;
 }

@@ -20,6 +20,7 @@ const SEAMS = [
   'src/cache-mounts/cache-mounts.ts',
   'src/cache/step-cache.ts',
   'src/context/context.ts',
+  'src/context/file-digests.ts',
   'src/output/image-sink.ts',
   'src/unpacked/layer-library.ts',
 ];

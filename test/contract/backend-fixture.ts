@@ -52,7 +52,7 @@ export function folderLayer(folder: string, implied: readonly string[] = []): La
   };
   walk('');
   const index: LayerIndex = { puts, removes: new Set(), opaques: new Set(), implied: new Set(implied) };
-  return { diffId: digestOf(folder), index, folder: async () => folder, replay: (to, signal) => replayIndex(index, to, signal) };
+  return { diffId: async () => digestOf(folder), index, folder: async () => folder, replay: (to, signal) => replayIndex(index, to, signal) };
 }
 
 /** The layer that these entries would be sealed as, unpacked nowhere: a rootfs of unpacked layers must use its own folder. Its files are those of the entries. */
@@ -62,7 +62,7 @@ export function sealedLayer(entries: readonly LayerEntry[]): LayerMaterial {
   const paths = (kind: LayerEntry['kind']): Set<string> => new Set(entries.filter((e) => e.kind === kind).map((e) => e.path));
   const index: LayerIndex = { puts, removes: paths('remove'), opaques: paths('opaque'), implied: new Set() };
   return {
-    diffId: digestOf(lines(entries).join('\n')),
+    diffId: async () => digestOf(lines(entries).join('\n')),
     index,
     folder: () => Promise.reject(new Error('a sealed layer was unpacked although the rootfs holds it')),
     replay: (to, signal) => replayIndex(index, to, signal),

@@ -7,6 +7,7 @@ import type { BaseImage } from '../../src/base-image/image-source.ts';
 import { build } from '../../src/build/build.ts';
 import type { BuildEvent } from '../../src/build/events.ts';
 import type { BuildRequest, BuildResult, Ports } from '../../src/build/ports.ts';
+import type { FoundStep, StepCache } from '../../src/cache/step-cache.ts';
 import type { CacheMountRequest } from '../../src/cache-mounts/cache-mounts.ts';
 import { TsbuildError } from '../../src/errors.ts';
 import { assemblePublication } from '../../src/image/assemble.ts';
@@ -15,13 +16,14 @@ import type { ContainerConfig, Image, ImageConfig, Layer } from '../../src/image
 import type { Platform } from '../../src/image/platform.ts';
 import { createIndexBuilder } from '../../src/layer/build-index.ts';
 import type { FileContent, LayerEntries, LayerEntry, PutEntry } from '../../src/layer/entry.ts';
+import { indexEntries } from '../../src/layer/index-entries.ts';
 import type { LayerMaterial } from '../../src/layer/layer-material.ts';
 import { replayIndex } from '../../src/layer/replay.ts';
 import { sealLayer } from '../../src/layer/seal.ts';
 import { createTarReader } from '../../src/layer/tar/read.ts';
 import type { TreeEntry } from '../../src/layer/tree.ts';
 import type { ImageSink } from '../../src/output/image-sink.ts';
-import type { LayerLibrary } from '../../src/unpacked/layer-library.ts';
+import type { LayerLibrary, Seal } from '../../src/unpacked/layer-library.ts';
 import { dir, file, memoryTree, type TreeLiteral } from './memory-tree.ts';
 
 /** What a RUN comes to: its end and what it changed. Nothing: exit code 0, no change. */
@@ -110,10 +112,24 @@ function fakeLibrary(log: string[]): FakeLibrary {
     const { descriptor, diffId } = await sealLayer(seen(), options);
     const index = builder.index();
     const folder = (): Promise<string> => Promise.resolve(`/unpacked/${diffId}`);
-    const material: LayerMaterial = { diffId, index, folder, replay: (to, own) => replayIndex(index, to, own) };
+    const material: LayerMaterial = { diffId: async () => diffId, index, folder, replay: (to, own) => replayIndex(index, to, own) };
     made.set(diffId, material);
     const layer: Layer = { descriptor, diffId, open: () => Promise.reject(new Error('a fake layer has no bytes')) };
     return { layer, material };
+  };
+
+  const seal = (entries: LayerEntries, signal: AbortSignal): Seal => {
+    const packed = pack(entries, signal);
+    const layer = packed.then((made) => made.layer);
+    const kept = packed.then((made) => made.material);
+    for (const promise of [layer, kept]) promise.catch(() => undefined);
+    const material: LayerMaterial = {
+      index: indexEntries([...(entries as readonly LayerEntry[])]),
+      diffId: async () => (await layer).diffId,
+      folder: async (own) => (await kept).folder(own),
+      replay: async (to, own) => (await kept).replay(to, own),
+    };
+    return { layer, kept, material };
   };
 
   return {
@@ -126,8 +142,22 @@ function fakeLibrary(log: string[]): FakeLibrary {
       log.push(`material ${need}`);
       return material;
     },
-    seal: (entries, _how, signal) => pack(entries, signal),
+    seal: (entries, _how, signal) => seal(entries, signal),
     place: async (entries, signal) => (await pack(entries, signal)).material,
+  };
+}
+
+/** Keeps steps as long as the world lives. */
+function memoryCache(log: string[]): StepCache {
+  const steps = new Map<string, FoundStep>();
+  return {
+    label: 'memory',
+    find: (key) => Promise.resolve(steps.get(key) ?? null),
+    async keep({ key, kind, layer, created }) {
+      if (!steps.has(key)) log.push(`keep ${kind}`);
+      steps.set(key, { layer, created });
+    },
+    finish: () => Promise.resolve(),
   };
 }
 
@@ -145,7 +175,7 @@ export function fakeWorld(options: FakeOptions): FakeWorld {
     const layers: Layer[] = [];
     for (const files of fake.layers ?? []) {
       const entries = Object.entries(files).map(([path, text]) => put(path, text));
-      layers.push((await library.seal(entries, { format: 'oci', need: 'index' }, new AbortController().signal)).layer);
+      layers.push(await library.seal(entries, { format: 'oci', need: 'index' }, new AbortController().signal).layer);
     }
     const config: ImageConfig = {
       ...PLATFORM,
@@ -240,6 +270,15 @@ export function fakeWorld(options: FakeOptions): FakeWorld {
         log.push(`open cache ${request.id}`);
         return { hostPath: `/caches/${request.id}`, [Symbol.dispose]: () => void log.push(`close cache ${request.id}`) };
       },
+    },
+    cache: memoryCache(log),
+    fileDigests: {
+      async digestOf(content, _size, signal) {
+        const found = content.at === 'deferred' ? await content.locate(signal) : content;
+        if (found.at !== 'memory') throw new Error('a fake file is in memory');
+        return digestOf(found.bytes);
+      },
+      save: () => Promise.resolve(),
     },
     secret: (id) => {
       const text = options.secrets?.[id];

@@ -113,10 +113,9 @@ function createRootfs(home: string, { programs, style, devices }: RootfsOptions)
       if (last === null) throw new Error('nothing has been run');
       const { folder } = last;
       last = null;
-      const { diffId } = layer;
       const index = withOtherNames(layer.index, otherNames);
       stack.push({ index, folder });
-      return { ...layer, diffId, index, folder: async () => folder };
+      return { ...layer, index, folder: async () => folder };
     },
 
     async [Symbol.asyncDispose]() {

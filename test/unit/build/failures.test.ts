@@ -121,7 +121,7 @@ describe('rootfs and context are disposed of, in that order', () => {
       dockerfile,
       run(command, _, signal) {
         if (command !== 'two') return undefined;
-        setImmediate(() => controller.abort(reason));
+        setTimeout(() => controller.abort(reason), 50);
         return untilAborted(signal);
       },
     });

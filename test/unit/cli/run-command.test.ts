@@ -57,7 +57,7 @@ const never: RunBuild = () => Promise.reject(new Error('must not be called'));
 
 test('a built image is one line per place on stdout, and nothing else is', async () => {
   const { exit, out, err } = await run(['-d', 'a.example/b:1', '-d', 'a.example/c:1'], async (options, { report }) => {
-    report({ type: 'plan', stages: 1, steps: 0, isolation: 'none' });
+    report({ type: 'plan', stages: 1, steps: 0 });
     return { published: options.output.destinations.map((where) => ({ where, digest })), unwritten: null };
   });
   expect([exit, out]).toEqual(['built', `a.example/b:1@${digest}\na.example/c:1@${digest}\n`]);

@@ -26,11 +26,10 @@ test('each event is one object with its level, its time, its name and its own fi
     event: 'plan',
     stages: 2,
     steps: 4,
-    isolation: 'namespaces',
-    msg: 'Building 4 steps in 2 stages, RUN in namespaces',
+    msg: 'Building 4 steps in 2 stages',
   });
   expect(lines.map(({ level, event, id, msg }) => [level, event, id, msg].join(' '))).toEqual([
-    'info plan  Building 4 steps in 2 stages, RUN in namespaces',
+    'info plan  Building 4 steps in 2 stages',
     'info transfer l1 pulled debian:12 layer: 28.0 MB in 2.0 s',
     'info transfer l2 pulled debian:12 config: 2.0 kB in 0.0 s',
     'info step-start 0.0 [build 1/4] RUN make all',

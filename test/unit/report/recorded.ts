@@ -7,7 +7,7 @@ const bytes = (text: string): Uint8Array => Buffer.from(text);
 
 /** Two stages side by side; `seconds` before each event. */
 export const GOOD: readonly (readonly [seconds: number, event: BuildEvent])[] = [
-  [0.5, { type: 'plan', stages: 2, steps: 4, isolation: 'namespaces' }],
+  [0.5, { type: 'plan', stages: 2, steps: 4 }],
   [0, { type: 'transfer', id: 'l1', direction: 'pull', label: 'debian:12 layer', bytes: 0, totalBytes: 28_000_000, state: 'running' }],
   [
     2,
@@ -37,7 +37,7 @@ export const GOOD: readonly (readonly [seconds: number, event: BuildEvent])[] = 
 ];
 
 export const FAILED: readonly (readonly [seconds: number, event: BuildEvent])[] = [
-  [0, { type: 'plan', stages: 1, steps: 1, isolation: 'none' }],
+  [0, { type: 'plan', stages: 1, steps: 1 }],
   [0, { type: 'step-start', id: '0.0', stage: '0', number: 1, total: 1, title: 'RUN make all', at }],
   [0, { type: 'step-output', id: '0.0', chunk: bytes('one\ntwo') }],
   [1, { type: 'step-end', id: '0.0', state: 'failed', seconds: 1, layerBytes: null }],

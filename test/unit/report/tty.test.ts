@@ -35,7 +35,7 @@ function onScreen(size: { columns: number; rows: number }, options: Partial<Repo
 test('while a step runs, its newest output and what is pulled stand below the finished steps', () => {
   const view = onScreen({ columns: 80, rows: 24 });
   view.play([
-    [0, { type: 'plan', stages: 1, steps: 2, isolation: 'namespaces' }],
+    [0, { type: 'plan', stages: 1, steps: 2 }],
     [0, { type: 'step-start', id: '0.0', stage: 'build', number: 1, total: 2, title: 'WORKDIR /src', at }],
     [0, { type: 'step-end', id: '0.0', state: 'done', seconds: 0.01, layerBytes: 120 }],
     [0, { type: 'step-start', id: '0.1', stage: 'build', number: 2, total: 2, title: 'RUN make', at }],
@@ -44,7 +44,7 @@ test('while a step runs, its newest output and what is pulled stand below the fi
   ]);
   view.frame();
   const expected = [
-    'Building 2 steps in 1 stage, RUN in namespaces',
+    'Building 2 steps in 1 stage',
     '✓ [build 1/2] WORKDIR /src  0.0 s, layer of 120 B',
     '● [build 2/2] RUN make  3.0 s',
     ...['3', '4', '5', '6', '7'].map((line) => `    ${line}`),
@@ -65,7 +65,7 @@ test('when all is done, nothing of what moved is left, and the summary is', () =
   }
   view.end({ kind: 'built' });
   expect(view.lines()).toEqual([
-    'Building 4 steps in 2 stages, RUN in namespaces',
+    'Building 4 steps in 2 stages',
     '✓ [stage-1 3/4] ENV A=1  0.0 s',
     'warning: the image is for another architecture (Dockerfile:2)',
     '✓ [build 1/4] RUN make all  2.0 s, layer of 12.3 MB',
@@ -106,7 +106,7 @@ test.each([
 ])('on %i columns and %i rows the moving part never leaves the screen and never breaks a line', (columns, rows) => {
   const view = onScreen({ columns, rows });
   const title = `RUN ${'日本 wide and long '.repeat(20)}`;
-  view.play([[0, { type: 'plan', stages: 9, steps: 9, isolation: 'none' }]]);
+  view.play([[0, { type: 'plan', stages: 9, steps: 9 }]]);
   for (let n = 1; n <= 9; n++) {
     view.play([
       [0, { type: 'step-start', id: `${n}`, stage: `stage${n}`, number: n, total: 9, title, at }],

@@ -6,11 +6,12 @@ import { buffer } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { diskStore } from '../../../src/blob/disk-store.ts';
+import type { Layer } from '../../../src/image/image.ts';
 import type { LayerEntry } from '../../../src/layer/entry.ts';
+import type { LayerMaterial } from '../../../src/layer/layer-material.ts';
 import { createTarReader } from '../../../src/layer/tar/read.ts';
 import { datedLibrary } from '../../../src/unpacked/dated-library.ts';
 import { folderLibrary } from '../../../src/unpacked/folder-library.ts';
-import type { SealedStep } from '../../../src/unpacked/layer-library.ts';
 
 const { signal } = new AbortController();
 const owners = process.getuid?.() === 0 ? 'apply' : 'skip';
@@ -43,13 +44,19 @@ function* entriesAt(mtimeNs: bigint): Generator<LayerEntry> {
   yield { kind: 'put', path: LONG, meta: { ...meta, mode: 0o4755, xattrs }, node: { type: 'dir' } };
 }
 
+interface SealedStep {
+  readonly layer: Layer;
+  readonly material: LayerMaterial;
+}
+
 async function sealAt(mtimeNs: bigint, need: 'index' | 'folder' = 'index'): Promise<SealedStep> {
   const store = diskStore(root, join(root, 'work'));
   const library = folderLibrary({ cacheFolder: root, workFolder: join(root, 'work'), style: 'user', owners, store });
-  return datedLibrary(library, { store, date }).seal(entriesAt(mtimeNs), { format: 'oci', need }, signal);
+  const { layer, kept } = datedLibrary(library, { store, date }).seal([...entriesAt(mtimeNs)], { format: 'oci', need }, signal);
+  return { layer: await layer, material: await kept };
 }
 
-async function tarOf({ layer }: SealedStep): Promise<Buffer> {
+async function tarOf({ layer }: Pick<SealedStep, 'layer'>): Promise<Buffer> {
   return gunzipSync(await buffer(await layer.open(signal)));
 }
 
@@ -79,7 +86,8 @@ describe('a layer of a library with a date', () => {
   test('has everything that it has without one, but for its times', async () => {
     const store = diskStore(root, join(root, 'work'));
     const plain = folderLibrary({ cacheFolder: root, workFolder: join(root, 'work'), style: 'user', owners, store });
-    const expected = membersOf(await tarOf(await plain.seal(entriesAt(5n * SECOND), { format: 'oci', need: 'index' }, signal)));
+    const undated = plain.seal([...entriesAt(5n * SECOND)], { format: 'oci', need: 'index' }, signal);
+    const expected = membersOf(await tarOf({ layer: await undated.layer }));
     const found = membersOf(await tarOf(await sealAt(5n * SECOND)));
     const dated = expected.map((member) => ({ ...(member as object), mtimeNs: BigInt(date.getTime()) * 1_000_000n }));
     expect(found).toEqual(dated);

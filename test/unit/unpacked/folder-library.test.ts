@@ -202,8 +202,21 @@ describe('a layer that cannot be read', () => {
 describe('a new layer', () => {
   const entries: readonly LayerEntry[] = [putDir('d'), put('d/f', 'text'), put('\xff', 'bytes')];
 
+  async function sealed(layers: LayerLibrary, how: Parameters<LayerLibrary['seal']>[1]) {
+    const seal = layers.seal(entries, how, signal);
+    return { layer: await seal.layer, material: await seal.kept };
+  }
+
+  test('can be looked at before it is sealed, where its entries lead', async () => {
+    const { layer, material } = library().seal(entries, { format: 'oci', need: 'index' }, signal);
+    expect([...material.index.puts.keys()]).toEqual(['d', 'd/f', '\xff']);
+    expect(await textOf(material, 'd/f')).toBe('text');
+    expect(await material.diffId()).toBe((await layer).diffId);
+    expect(readFileSync(join(await material.folder(signal), 'd', 'f'), 'utf8')).toBe('text');
+  });
+
   test('can be read through its material, its folder and its blob, also by a later build', async () => {
-    const { layer, material } = await library().seal(entries, { format: 'oci', need: 'index' }, signal);
+    const { layer, material } = await sealed(library(), { format: 'oci', need: 'index' });
     expect([...material.index.puts.keys()]).toEqual(['d', 'd/f', '\xff']);
     expect(await textOf(material, 'd/f')).toBe('text');
     const folder = await material.folder(signal);
@@ -218,7 +231,7 @@ describe('a new layer', () => {
   });
 
   test('that a RUN needs is unpacked while it is packed', async () => {
-    const { layer, material } = await library().seal(entries, { format: 'oci', need: 'folder' }, signal);
+    const { layer, material } = await sealed(library(), { format: 'oci', need: 'folder' });
     expect(existsSync(join(cacheFolder, 'layers', 'user', hexOf(layer.diffId), 'd', 'f'))).toBe(true);
     // No blob is needed any more.
     rmSync(join(cacheFolder, 'blobs'), { recursive: true });
@@ -228,25 +241,25 @@ describe('a new layer', () => {
   test('may be made twice at once', async () => {
     const layers = library();
     const how = { format: 'oci', need: 'folder' } as const;
-    const [one, two] = await Promise.all([layers.seal(entries, how, signal), layers.seal(entries, how, signal)]);
+    const [one, two] = await Promise.all([sealed(layers, how), sealed(layers, how)]);
     expect(one.layer.diffId).toBe(two.layer.diffId);
     expect(await textOf(one.material, 'd/f')).toBe('text');
     expect(working()).toEqual([]);
   });
 
   test('whose making fails leaves nothing', async () => {
-    async function* failing(): AsyncGenerator<LayerEntry> {
-      yield* entries;
-      throw new Error('no more');
-    }
-    await expect(library().seal(failing(), { format: 'oci', need: 'folder' }, signal)).rejects.toThrow('no more');
+    const content = { at: 'deferred', locate: () => Promise.reject(new Error('no more')) } as const;
+    const failing: LayerEntry = { ...put('z'), node: { type: 'file', size: 1, content } };
+    const { layer, kept } = library().seal([...entries, failing], { format: 'oci', need: 'folder' }, signal);
+    await expect(layer).rejects.toThrow('no more');
+    await expect(kept).rejects.toThrow('no more');
     expect(working()).toEqual([]);
     expect(readdirSync(join(cacheFolder, 'layers', 'user'))).toEqual([]);
     expect(readdirSync(join(cacheFolder, 'indexes'))).toEqual([]);
   });
 
   test('has the media type of its image’s family', async () => {
-    const { layer } = await library().seal(entries, { format: 'docker', need: 'index' }, signal);
+    const { layer } = await sealed(library(), { format: 'docker', need: 'index' });
     expect(layer.descriptor.mediaType).toBe('application/vnd.docker.image.rootfs.diff.tar.gzip');
   });
 });

@@ -37,7 +37,7 @@ export function tarLayer(home: string, tar: Buffer): LayerMaterial {
   const builder = createIndexBuilder((path) => ({ at: 'host', path: forFs(`${bytesOf(folder)}/${path}`) }));
   feed(builder, tar, 1000);
   return {
-    diffId: digestOf(tar),
+    diffId: async () => digestOf(tar),
     index: builder.index(),
     folder: async () => folder,
     async replay(to) {
