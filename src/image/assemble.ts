@@ -81,6 +81,11 @@ function documentOf(mediaType: string, value: object): Document {
   return { bytes, descriptor: { mediaType, digest: digestOf(bytes), size: bytes.length } };
 }
 
+/** The same manifest with annotations of its own. */
+export function annotateManifest({ bytes, descriptor }: Document, annotations: Readonly<Record<string, string>>): Document {
+  return documentOf(descriptor.mediaType, { ...(JSON.parse(Buffer.from(bytes).toString()) as object), annotations });
+}
+
 /** Layers that only their maker may hand out: their blobs are never pushed, `urls` say where they are. */
 export function isForeignLayer(descriptor: Descriptor): boolean {
   return /\.(foreign|nondistributable)\./.test(descriptor.mediaType);

@@ -20,7 +20,12 @@ import { retry } from './retry.ts';
 const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 const ACCEPT = [OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST].join(', ');
 
-export function createPull({ http, api, options, retrying }: ClientParts): Pick<RegistryClient, 'findDigest' | 'getManifest' | 'openBlob'> {
+export function createPull({
+  http,
+  api,
+  options,
+  retrying,
+}: ClientParts): Pick<RegistryClient, 'findDigest' | 'getManifest' | 'openBlob' | 'hasBlob'> {
   options.mirrors.forEach(parseMirror);
 
   const manifestRequest = (reference: Reference, endpoint: Endpoint, method: 'GET' | 'HEAD') => ({
@@ -97,6 +102,28 @@ export function createPull({ http, api, options, retrying }: ClientParts): Pick<
         }
         throw error;
       }
+    },
+
+    async hasBlob(from, { digest }, signal) {
+      for (const endpoint of pullEndpoints(from.registry, from.repository, options)) {
+        const request = {
+          method: 'HEAD',
+          target: `${endpoint.path}/blobs/${digest}`,
+          scopes: [pullScope(endpoint)],
+          expect: [200, 404],
+          what: `cannot look for blob ${digest} of ${from.registry}/${from.repository}`,
+        } as const;
+        try {
+          const response = await retry(() => api.request(endpoint, request, signal), retrying(signal));
+          response.discard();
+          if (response.status === 200) return true;
+        } catch (error) {
+          // Object stores that registries redirect to may refuse a HEAD.
+          if (error instanceof RegistryError && error.status !== null) return true;
+          throw error;
+        }
+      }
+      return false;
     },
   };
 }

@@ -31,6 +31,9 @@ export interface RegistryClient {
   /** The blob's bytes, verified. Foreign blobs come from their `urls`. Throws BLOB_NOT_FOUND; the stream fails with BLOB_DIGEST_MISMATCH. */
   openBlob(from: RepositoryName, descriptor: Descriptor, signal: AbortSignal): Promise<Readable>;
 
+  /** False: the registry says that there is no such blob. An answer that says neither counts as true. Throws when there is none. */
+  hasBlob(from: RepositoryName, descriptor: Descriptor, signal: AbortSignal): Promise<boolean>;
+
   /** Fails when nothing could be pushed. Opens an upload and cancels it. */
   checkPush(to: RepositoryName, signal: AbortSignal): Promise<void>;
   /** Makes sure that the repository has the blob: it is there already, is mounted from a repository of the same registry, or is sent. */
