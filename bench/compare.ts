@@ -7,7 +7,7 @@
  * builders.ts says what a COMMAND may hold, scenarios.ts what is built, measure.ts how it is measured. --write puts the table
  * between two marks of a Markdown file.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -15,6 +15,7 @@ import { pushBase } from '../test/helpers/debian-base.ts';
 import { startDockerRegistry } from '../test/helpers/docker-registry.ts';
 import { missing } from '../test/helpers/tools.ts';
 import { BUILDAH, buildersOf, tsbuild } from './builders.ts';
+import { writeBetweenMarks } from './marks.ts';
 import { runScenario } from './run-scenario.ts';
 import { SCENARIOS } from './scenarios.ts';
 import { memoryVerdict, type Result, table } from './table.ts';
@@ -52,7 +53,7 @@ try {
   const names = builders.map(({ name }) => name);
   const text = `${table(names, results)}\n\n${memoryVerdict(results)}`;
   process.stdout.write(`${text}\n`);
-  if (options.write !== undefined) writeBetweenMarks(resolve(options.write), `${circumstances()}\n\n${text}`);
+  if (options.write !== undefined) writeBetweenMarks(resolve(options.write), 'results', `${circumstances()}\n\n${text}`);
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }
@@ -61,14 +62,4 @@ function circumstances(): string {
   const memory = (totalmem() / 2 ** 30).toFixed(0);
   const processors = `${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'})`;
   return `${processors}, ${memory} GiB, Node ${process.version}, ${rounds} alternating rounds, medians.`;
-}
-
-function writeBetweenMarks(file: string, text: string): void {
-  const before = readFileSync(file, 'utf8');
-  const marked = /<!-- results -->[\s\S]*<!-- end of results -->/;
-  if (!marked.test(before)) throw new Error(`${file} has no place for results.`);
-  writeFileSync(
-    file,
-    before.replace(marked, () => `<!-- results -->\n${text}\n<!-- end of results -->`),
-  );
 }
