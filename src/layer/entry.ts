@@ -15,6 +15,14 @@ export interface FileMeta {
   readonly xattrs?: ReadonlyMap<ByteString, Uint8Array>;
 }
 
+/** What a file was when it was looked at, as stat(2) tells it in 64 bits: with the size, one state of it. */
+export interface FileStamp {
+  readonly device: bigint;
+  readonly inode: bigint;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+}
+
 /** Where a regular file's bytes are. */
 export type FileContent =
   /** A file of this machine, absolute path for fs calls. Read when packed. */
@@ -23,6 +31,8 @@ export type FileContent =
       readonly path: string | Buffer;
       /** Of the file that was looked at: another one in its place is not read, nor one that a replaced folder leads to. */
       readonly inode?: number;
+      /** The same and more, where the file may have been seen by earlier builds and may be changed by others meanwhile. */
+      readonly stamp?: FileStamp;
     }
   | { readonly at: 'memory'; readonly bytes: Uint8Array }
   /** Not here yet (a layer that is not unpacked): asked for when packed. */
