@@ -2,9 +2,9 @@
  * Owner, mode, xattrs and time of one unpacked file, in the only order that keeps them all: chown clears setuid bits and
  * file capabilities, writing changes the time.
  */
-import { chmodSync, lchownSync } from 'node:fs';
+import { chmodSync, fchmodSync, fchownSync, lchownSync } from 'node:fs';
 import type { ByteString } from '../bytes/byte-path.ts';
-import { setMtime } from '../sys/times.ts';
+import { setMtime, setMtimeOf } from '../sys/times.ts';
 import { setXattr } from '../sys/xattr.ts';
 import { DEVICE_MARK } from './device-marks.ts';
 import type { FileMeta } from './entry.ts';
@@ -18,6 +18,20 @@ export function applyMeta(path: string | Buffer, meta: FileMeta, type: 'symlink'
   if (type === 'other') chmodSync(path, meta.mode);
   if (meta.xattrs !== undefined) applyXattrs(path, meta.xattrs);
   setMtime(path, meta.mtimeNs);
+}
+
+/** Whom the file system gives a new file. */
+export interface Creator {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** The same for a file that was just made and is open as `fd`, which spares looking up its path and giving it to whose it is. */
+export function applyMetaOf(fd: number, path: string | Buffer, meta: FileMeta, creator: Creator | 'skip'): void {
+  if (creator !== 'skip' && (meta.uid !== creator.uid || meta.gid !== creator.gid)) fchownSync(fd, meta.uid, meta.gid);
+  fchmodSync(fd, meta.mode);
+  if (meta.xattrs !== undefined) applyXattrs(path, meta.xattrs);
+  setMtimeOf(fd, meta.mtimeNs);
 }
 
 /**

@@ -10,6 +10,7 @@
 import {
   closeSync,
   constants,
+  fstatSync,
   ftruncateSync,
   linkSync,
   lstatSync,
@@ -31,7 +32,7 @@ import type { FileMeta } from './entry.ts';
 import { followLinks } from './follow-links.ts';
 import { isWithin, memberPath, notBelow, parseMemberName } from './member-name.ts';
 import type { TarHandler, TarMember } from './tar/member.ts';
-import { applyMeta, type Owners } from './unpack-meta.ts';
+import { applyMeta, applyMetaOf, type Creator, type Owners } from './unpack-meta.ts';
 
 export interface UnpackOptions {
   /** Absolute; exists and is empty. */
@@ -71,6 +72,8 @@ export function createUnpacker(options: UnpackOptions): TarHandler {
   const removed = new Set<BytePath>();
   let file: { readonly fd: number; readonly path: BytePath; readonly meta: FileMeta; position: number; hole: boolean } | undefined;
   let current: BytePath = '';
+  // Known from the first file: all are made by one process, in folders that get their owners only at the end.
+  let creator: Creator | 'skip' | undefined = options.owners === 'skip' ? 'skip' : undefined;
 
   function host(path: BytePath): string | Buffer {
     const name = forFs(path);
@@ -250,9 +253,9 @@ export function createUnpacker(options: UnpackOptions): TarHandler {
       const { fd, path, meta, position, hole } = file;
       guarded(() => {
         if (hole) ftruncateSync(fd, position);
-        closeSync(fd);
+        applyMetaOf(fd, host(path), meta, (creator ??= fstatSync(fd)));
         file = undefined;
-        applyMeta(host(path), meta, 'other', options.owners);
+        closeSync(fd);
       });
     },
     end() {

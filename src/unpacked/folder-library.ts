@@ -21,7 +21,9 @@ import type { LayerMaterial } from '../layer/layer-material.ts';
 import { readLayer } from '../layer/read-layer.ts';
 import { replayIndex } from '../layer/replay.ts';
 import { sealLayer } from '../layer/seal.ts';
+import type { TarHandler } from '../layer/tar/member.ts';
 import { createTarReader } from '../layer/tar/read.ts';
+import { together } from '../layer/tar/together.ts';
 import type { TarTap } from '../layer/tar-tap.ts';
 import { createUnpacker } from '../layer/unpack.ts';
 import type { Owners } from '../layer/unpack-meta.ts';
@@ -211,7 +213,7 @@ function openShelves({ cacheFolder, workFolder, style, owners, devices }: Folder
     mkdirSync(folder);
     return folder;
   };
-  const unpackInto = (folder: string): TarTap => createTarReader(createUnpacker({ folder, style, owners, devices }));
+  const unpackInto = (folder: string): TarHandler => createUnpacker({ folder, style, owners, devices });
 
   return {
     folderOf,
@@ -232,7 +234,7 @@ function openShelves({ cacheFolder, workFolder, style, owners, devices }: Folder
       const builder: IndexBuilder = createIndexBuilder(contentOf);
       const folder = need === 'folder' ? newFolder() : null;
       return {
-        taps: [createTarReader(builder), ...(folder === null ? [] : [unpackInto(folder)])],
+        taps: [createTarReader(folder === null ? builder : together([builder, unpackInto(folder)]))],
         async keep(diffId) {
           const index = builder.index();
           const temporary = join(workFolder, `index-${made++}`);
@@ -255,7 +257,7 @@ function openShelves({ cacheFolder, workFolder, style, owners, devices }: Folder
     beginPlace(): { readonly folder: string; readonly taps: readonly TarTap[]; index(): LayerIndex } {
       const folder = newFolder();
       const builder = createIndexBuilder((path) => ({ at: 'host', path: hostPath(folder, path) }));
-      return { folder, taps: [createTarReader(builder), unpackInto(folder)], index: () => builder.index() };
+      return { folder, taps: [createTarReader(together([builder, unpackInto(folder)]))], index: () => builder.index() };
     },
   };
 }

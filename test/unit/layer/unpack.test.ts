@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -152,6 +152,30 @@ test.skipIf(!isRoot)('owner, setuid bit and file capability all survive each oth
   expect(getXattr(join(folder, 'ping'), 'security.capability')).toEqual(capability);
   expect(execFileSync('getcap', [join(folder, 'ping')], { encoding: 'utf8' })).toContain('cap_net_raw=ep');
   expect(lstatSync(join(folder, 'l')).uid).toBe(1000);
+});
+
+test.skipIf(!isRoot)('each file gets its own owner, also where the file system gives new ones another group than ours', () => {
+  const folder = mkdtempSync(join(scratch, 'setgid-'));
+  chownSync(folder, 0, 1234);
+  chmodSync(folder, 0o2755);
+  const members = [
+    { name: 'd/', flag: '5', mode: '0000755\0' },
+    { name: 'd/ours', content: 'x', mode: '0000644\0' },
+    rawPax([['gid', '1234']]),
+    { name: 'd/theirs', content: 'x', mode: '0002755\0' },
+    { name: 'd/ours again', content: 'x', mode: '0004755\0' },
+  ];
+  feed(createUnpacker({ folder, style, owners: 'apply' }), rawTar(...members), 700);
+  const found = ['d', 'd/ours', 'd/theirs', 'd/ours again'].map((path) => {
+    const { uid, gid, mode } = lstatSync(join(folder, path));
+    return [uid, gid, (mode & 0o7777).toString(8)];
+  });
+  expect(found).toEqual([
+    [0, 0, '755'],
+    [0, 0, '644'],
+    [0, 1234, '2755'],
+    [0, 0, '4755'],
+  ]);
 });
 
 test.skipIf(!hasDevices)('devices and fifos are made with their numbers', () => {
