@@ -1,4 +1,7 @@
-/** --reproducible by the whole program: one image, whoever builds it, when and on what machine. */
+/**
+ * --reproducible by the whole program: one image, whoever builds it, when and on what machine.
+ */
+import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -16,6 +19,9 @@ COPY --from=made /opt /opt/
 RUN ["/bin/busybox", "sh", "-c", "/bin/busybox rm -r /opt/f2 /files/d; /bin/busybox touch /opt/f3; /bin/busybox mkdir /n"]
 LABEL b=2 a=1
 `;
+
+/** A Node of another version than this one; CI gives one. */
+const otherNode = process.env['TSBUILD_TEST_OTHER_NODE'];
 
 describeUnless(missing(['busybox', 'taskset']), 'a reproducible build', () => {
   const user = unprivilegedUser();
@@ -43,12 +49,17 @@ describeUnless(missing(['busybox', 'taskset']), 'a reproducible build', () => {
     readonly epoch?: string;
     /** One from before is taken again when it is given. */
     readonly cache?: string;
+    readonly node?: string;
+    readonly flags?: readonly string[];
   }
 
-  async function digestOf({ seconds, processors, as, epoch, cache = newCache(as) }: Build): Promise<string> {
+  const REPRODUCIBLE = ['--reproducible'];
+
+  async function digestOf(build: Build): Promise<string> {
+    const { seconds, processors, as, epoch, cache = newCache(as), node = process.execPath, flags = REPRODUCIBLE } = build;
     for (const name of ['a', 'd', '.']) utimesSync(join(top, 'context/files', name), seconds, seconds);
     const argv = [
-      ...[process.execPath, TSBUILD, '--reproducible', '--no-push', '--progress=quiet', `--cache-dir=${cache}`],
+      ...[node, TSBUILD, ...flags, '--no-push', '--progress=quiet', `--cache-dir=${cache}`],
       ...[`--context=${join(top, 'context')}`, `--build-context=rootfs=${join(top, 'rootfs')}`],
     ];
     const dated = epoch === undefined ? {} : { SOURCE_DATE_EPOCH: epoch };
@@ -72,6 +83,15 @@ describeUnless(missing(['busybox', 'taskset']), 'a reproducible build', () => {
     expect(await digestOf({ seconds: 1_200_000_000, cache })).toBe(first);
     expect(await digestOf({ seconds: 1_000_000_000, cache, epoch: '1' })).not.toBe(first);
   });
+
+  test.skipIf(otherNode === undefined)(
+    `is the same image by another version of Node${otherNode === undefined ? ' (skipped: needs TSBUILD_TEST_OTHER_NODE)' : ''}`,
+    async () => {
+      const node = otherNode ?? '';
+      expect(execFileSync(node, ['--version'], { encoding: 'utf8' }).trim()).not.toBe(process.version);
+      expect(await digestOf({ seconds: 1_000_000_000, node })).toBe(await digestOf({ seconds: 1_000_000_000 }));
+    },
+  );
 
   test.skipIf(typeof user === 'string')(
     `is the same image for root and an ordinary user${typeof user === 'string' ? ` (skipped: ${user})` : ''}`,
