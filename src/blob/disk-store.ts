@@ -1,10 +1,12 @@
 /**
  * Blobs as files named by their digests, laid out as in an OCI image layout: `<folder>/blobs/sha256/<hex>`.
- * Processes share a folder without locks: a blob appears whole by a rename, and equal names mean equal bytes. Nothing is
- * flushed to the disk; a blob that a crash damaged is found by its digest when it is read, and removed.
+ * Processes share a folder: a blob appears whole by a rename, and equal names mean equal bytes. Whoever found a blob has it until the
+ * build ends, whoever prunes meanwhile (cache-use.ts). Nothing is flushed to the disk; a blob that a crash damaged is found by its
+ * digest when it is read, and removed.
  */
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, open, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { renameSync } from 'node:fs';
+import { type FileHandle, open, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { TsbuildError } from '../errors.ts';
@@ -12,6 +14,7 @@ import { type Digest, digestOf, hexOf } from '../image/digest.ts';
 import type { Descriptor } from '../image/image.ts';
 import { makeFolder } from '../sys/make-folder.ts';
 import type { BlobStore, BlobUpload } from './blob.ts';
+import { type CacheUse, UNPRUNED } from './cache-use.ts';
 import { type Verifier, verifier } from './verify.ts';
 
 export interface DiskStore extends BlobStore {
@@ -21,12 +24,14 @@ export interface DiskStore extends BlobStore {
   putBytes(bytes: Uint8Array): Promise<Digest>;
   /** A small blob, verified; null when it is not there. Throws BLOB_DIGEST_MISMATCH. */
   getBytes(digest: Digest): Promise<Uint8Array | null>;
+  /** Bytes of the file, which a crash may have made others than the blob's; null when it is not there. */
+  size(digest: Digest): Promise<number | null>;
 }
 
 const READ_BYTES = 1 << 20;
 
 /** `temporaryFolder` is on the file system of `folder`; whoever made it removes what a killed process leaves there. */
-export function diskStore(folder: string, temporaryFolder: string): DiskStore {
+export function diskStore(folder: string, temporaryFolder: string, use: CacheUse = UNPRUNED): DiskStore {
   const blobs = join(folder, 'blobs', 'sha256');
   const pathOf = (digest: Digest): string => join(blobs, hexOf(digest));
 
@@ -36,8 +41,14 @@ export function diskStore(folder: string, temporaryFolder: string): DiskStore {
 
   const publish = async (temporary: string, digest: Digest): Promise<void> => {
     makeFolder(blobs);
-    await rename(temporary, pathOf(digest));
+    await use.enter(() => renameSync(temporary, pathOf(digest)));
   };
+
+  const heldSize = async (digest: Digest): Promise<number | null> =>
+    (await use.hold(pathOf(digest))) ? await sizeOf(pathOf(digest)) : null;
+
+  const openHeld = async (digest: Digest): Promise<FileHandle | null> =>
+    (await use.hold(pathOf(digest))) ? await openBlob(pathOf(digest)) : null;
 
   const temporaryPath = async (): Promise<string> => {
     makeFolder(temporaryFolder);
@@ -46,12 +57,14 @@ export function diskStore(folder: string, temporaryFolder: string): DiskStore {
 
   return {
     async has(digest) {
-      return (await sizeOf(pathOf(digest))) !== null;
+      return await inStore(folder, () => use.hold(pathOf(digest)));
     },
+
+    size: (digest) => inStore(folder, () => heldSize(digest)),
 
     async open(descriptor, signal) {
       signal.throwIfAborted();
-      const file = await inStore(folder, () => openBlob(pathOf(descriptor.digest)));
+      const file = await inStore(folder, () => openHeld(descriptor.digest));
       if (file === null) throw notFound(descriptor.digest, folder);
       const check = verifier(descriptor, `in ${folder}`);
       const read = (buffer: Buffer): Promise<number> =>
@@ -86,7 +99,7 @@ export function diskStore(folder: string, temporaryFolder: string): DiskStore {
     async putBytes(bytes) {
       const digest = digestOf(bytes);
       await inStore(folder, async () => {
-        if ((await sizeOf(pathOf(digest))) === bytes.length) return;
+        if ((await heldSize(digest)) === bytes.length) return;
         const temporary = await temporaryPath();
         await writeFile(temporary, bytes, { flag: 'wx' });
         await publish(temporary, digest);
@@ -95,7 +108,7 @@ export function diskStore(folder: string, temporaryFolder: string): DiskStore {
     },
 
     async getBytes(digest) {
-      const file = await inStore(folder, () => openBlob(pathOf(digest)));
+      const file = await inStore(folder, () => openHeld(digest));
       if (file === null) return null;
       try {
         const bytes = await inStore(folder, () => file.readFile());

@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync 
 import { join } from 'node:path';
 import { oncePerKey } from '../async/once-per-key.ts';
 import type { BlobStore } from '../blob/blob.ts';
+import { type CacheUse, UNPRUNED } from '../blob/cache-use.ts';
 import { type BytePath, forFs } from '../bytes/byte-path.ts';
 import { TsbuildError } from '../errors.ts';
 import { type Digest, hexOf } from '../image/digest.ts';
@@ -30,6 +31,8 @@ import type { Owners } from '../layer/unpack-meta.ts';
 import { makeFolder } from '../sys/make-folder.ts';
 import { removeTree } from '../sys/remove-tree.ts';
 import type { LayerLibrary, LayerNeed, Seal } from './layer-library.ts';
+import { sizeFile, unpackedBytes } from './noted-size.ts';
+import { plainArchives } from './plain-archives.ts';
 
 export interface FolderLibraryOptions {
   /** Absolute; indexes and unpacked layers live below it. */
@@ -42,6 +45,8 @@ export interface FolderLibraryOptions {
   readonly owners: Owners;
   /** See UnpackOptions. */
   readonly devices?: DeviceMarks | undefined;
+  /** Where others may prune the cache folder. */
+  readonly use?: CacheUse;
 }
 
 interface Sealed {
@@ -49,25 +54,33 @@ interface Sealed {
   readonly index: LayerIndex;
 }
 
+const NEEDS: readonly LayerNeed[] = ['index', 'archive', 'folder'];
+
 export function folderLibrary(options: FolderLibraryOptions): LayerLibrary {
   const { store } = options;
   const shelves = openShelves(options);
+  const archives = plainArchives(options.workFolder);
   const reading = oncePerKey<unknown>();
   const known = new Map<Digest, LayerIndex>();
 
   async function read(layer: Layer, need: LayerNeed, signal: AbortSignal): Promise<void> {
     const { diffId } = layer;
     // One after the other: the second finds the blob in the store, and perhaps nothing left to do.
-    const other = reading.pending(`${diffId} ${need === 'folder' ? 'index' : 'folder'}`);
-    if (other !== undefined) await settled(other);
+    for (const other of NEEDS) {
+      const pending = other === need ? undefined : reading.pending(`${diffId} ${other}`);
+      if (pending !== undefined) await settled(pending);
+    }
     await reading.get(`${diffId} ${need}`, async () => {
+      if (!known.has(diffId)) await shelves.hold(diffId);
       const stored = known.get(diffId) ?? shelves.loadIndex(diffId, contentIn(layer));
       if (stored !== undefined) known.set(diffId, stored);
-      if (stored !== undefined && (need === 'index' || shelves.hasFolder(diffId))) return;
+      if (stored !== undefined && (need !== 'folder' || shelves.hasFolder(diffId))) return;
       const compression = compressionFor(layer);
       const parts = shelves.begin(contentIn(layer), need);
-      const how = { compression, taps: parts.taps, expectedDiffId: diffId, signal };
       try {
+        const archive = need === 'archive' && compression !== 'none' ? archives.tap(diffId, layer.descriptor.size) : null;
+        const taps = archive === null ? parts.taps : [...parts.taps, archive];
+        const how = { compression, taps, expectedDiffId: diffId, signal };
         await readLayer(await layer.open(signal), how);
         known.set(diffId, await parts.keep(diffId));
       } catch (error) {
@@ -97,8 +110,10 @@ export function folderLibrary(options: FolderLibraryOptions): LayerLibrary {
         return shelves.folderOf(layer.diffId);
       },
       async replay(to, signal) {
-        const how = { compression: compressionFor(layer), taps: [createTarReader(to)], expectedDiffId: layer.diffId, signal };
-        await readLayer(await layer.open(signal), how);
+        const how = { taps: [createTarReader(to)], expectedDiffId: layer.diffId, signal };
+        const plain = archives.take(layer.diffId);
+        if (plain !== null) await readLayer(plain, { ...how, compression: 'none' });
+        else await readLayer(await layer.open(signal), { ...how, compression: compressionFor(layer) });
       },
     };
   }
@@ -152,7 +167,12 @@ export function folderLibrary(options: FolderLibraryOptions): LayerLibrary {
       try {
         const { diffId } = await sealLayer(entries, { ...sealOptions('oci', [], taps, signal), compression: 'none' });
         const placed = index();
-        return { diffId: async () => diffId, index: placed, folder: () => Promise.resolve(folder), replay: (to, own) => replayIndex(placed, to, own) };
+        return {
+          diffId: async () => diffId,
+          index: placed,
+          folder: () => Promise.resolve(folder),
+          replay: (to, own) => replayIndex(placed, to, own),
+        };
       } catch (error) {
         await removeTree(folder);
         throw error;
@@ -200,7 +220,7 @@ interface Parts {
   discard(): Promise<void>;
 }
 
-function openShelves({ cacheFolder, workFolder, style, owners, devices }: FolderLibraryOptions) {
+function openShelves({ cacheFolder, workFolder, style, owners, devices, use = UNPRUNED }: FolderLibraryOptions) {
   const indexes = join(cacheFolder, 'indexes');
   const folders = join(cacheFolder, 'layers', style);
   makeFolder(indexes);
@@ -217,6 +237,8 @@ function openShelves({ cacheFolder, workFolder, style, owners, devices }: Folder
 
   return {
     folderOf,
+    /** An index that is there stays until the build ends, and the folder with it. */
+    hold: (diffId: Digest): Promise<boolean> => use.hold(indexPath(diffId)),
     hasFolder: (diffId: Digest): boolean => existsSync(folderOf(diffId)),
 
     /** undefined: there is none, or none that this version can read. */
@@ -240,8 +262,13 @@ function openShelves({ cacheFolder, workFolder, style, owners, devices }: Folder
           const temporary = join(workFolder, `index-${made++}`);
           try {
             writeFileSync(temporary, serializeIndex(index));
-            renameSync(temporary, indexPath(diffId));
-            if (folder !== null) await moveFolder(folder, folderOf(diffId));
+            if (folder !== null) writeFileSync(sizeFile(folder), String(unpackedBytes(index)));
+            await use.enter(() => {
+              renameSync(temporary, indexPath(diffId));
+              if (folder !== null) moveFolder(folder, folderOf(diffId));
+            });
+            // Somebody else's came first.
+            if (folder !== null) await removeTree(folder);
           } catch (cause) {
             rmSync(temporary, { force: true });
             throw notStored(cacheFolder, cause as Error);
@@ -249,7 +276,9 @@ function openShelves({ cacheFolder, workFolder, style, owners, devices }: Folder
           return index;
         },
         async discard() {
-          if (folder !== null) await removeTree(folder);
+          if (folder === null) return;
+          await removeTree(folder);
+          rmSync(sizeFile(folder), { force: true });
         },
       };
     },
@@ -268,12 +297,13 @@ function notStored(cacheFolder: string, cause: NodeJS.ErrnoException): TsbuildEr
   });
 }
 
-async function moveFolder(from: string, to: string): Promise<void> {
+/** Leaves `from` where it is when `to` is there already. */
+function moveFolder(from: string, to: string): void {
+  renameSync(sizeFile(from), sizeFile(to));
   try {
     renameSync(from, to);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
-    await removeTree(from);
   }
 }

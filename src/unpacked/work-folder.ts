@@ -2,7 +2,7 @@
  * The scratch folder of one build inside the cache folder. It is locked as long as the build lives, so that a later
  * build can tell what a killed one left behind and remove it; pids would lie across containers that share the folder.
  */
-import { closeSync, existsSync, lstatSync, mkdtempSync, openSync, readdirSync, statSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, lstatSync, mkdtempSync, openSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { TsbuildError } from '../errors.ts';
 import { tryLock } from '../sys/flock.ts';
@@ -13,7 +13,12 @@ import { spreadFolders } from '../sys/spread-folders.ts';
 export interface WorkFolder extends AsyncDisposable {
   /** Absolute. That of openWorkFolder is on the file system of the cache, so that what is made here can be renamed into it. */
   readonly path: string;
+  /** By the clock of the file system that it is on. */
+  readonly startedMs: number;
 }
+
+const PREFIX = 'build-';
+const LOCK = 'lock';
 
 /**
  * Makes this build's folder below `parent` and removes those whose builds are dead; what cannot be removed is told to
@@ -24,12 +29,40 @@ export function openWorkFolder(parent: string, warn: (message: string) => void):
     makeFolder(parent);
     spreadFolders(parent);
   };
-  return open({ parent, prefix: 'build-', flag: '--cache-dir', prepare }, warn);
+  return open({ parent, prefix: PREFIX, flag: '--cache-dir', prepare }, warn);
 }
 
 /** The same in a folder that is not tsbuild's and maybe everybody's, such as /tmp. Only folders of this user are ever removed. */
 export function openTemporaryFolder(parent: string, warn: (message: string) => void): Promise<WorkFolder> {
   return open({ parent, prefix: 'tsbuild-build-', flag: '--tmp-dir', prepare: () => makeFolder(parent) }, warn);
+}
+
+/** When the oldest build that works below `parent` began, but for the one in the folder `own`. Null: there is no other. */
+export function oldestBuild(parent: string, own: string): number | null {
+  let oldest: number | null = null;
+  for (const name of readdirSync(parent).filter((each) => each.startsWith(PREFIX))) {
+    const path = join(parent, name);
+    const startedMs = path === own ? null : startOf(path);
+    if (startedMs !== null) oldest = Math.min(oldest ?? startedMs, startedMs);
+  }
+  return oldest;
+}
+
+/** Null: nobody works there. */
+function startOf(path: string): number | null {
+  let lock: number;
+  try {
+    lock = openSync(join(path, LOCK), 'r');
+  } catch (error) {
+    // Removed right now, or so new that nothing has been used from there.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+  try {
+    return tryLock(lock, 'shared') ? null : fstatSync(lock).mtimeMs;
+  } finally {
+    closeSync(lock);
+  }
 }
 
 interface Place {
@@ -49,6 +82,7 @@ async function open(place: Place, warn: (message: string) => void): Promise<Work
     await removeAbandoned(place, statSync(path).uid, warn);
     return {
       path,
+      startedMs: fstatSync(lock).mtimeMs,
       async [Symbol.asyncDispose]() {
         await removeFolder(path);
         closeSync(lock);
@@ -61,8 +95,6 @@ async function open(place: Place, warn: (message: string) => void): Promise<Work
     });
   }
 }
-
-const LOCK = 'lock';
 
 function lockNewFolder({ parent, prefix }: Place): { path: string; lock: number } {
   for (;;) {
