@@ -7,7 +7,8 @@ import type { Digest } from '../image/digest.ts';
 import type { FileStamp } from '../layer/entry.ts';
 
 /** One state of one file. */
-export interface FileState extends FileStamp {
+export interface FileState {
+  readonly stamp: FileStamp;
   readonly size: number;
   readonly path: string | Buffer;
 }
@@ -79,14 +80,14 @@ function tableOf(loaded: Uint8Array<ArrayBuffer>): DigestTable {
 
   const slotOf = (inode: bigint): number => (Math.imul(Number(inode & 0xffff_ffffn), 0x9e37_79b1) >>> 7) & (slots.length - 1);
 
-  function isOf(record: number, file: FileState, path: bigint): boolean {
+  function isOf(record: number, { stamp, size }: FileState, path: bigint): boolean {
     const at = record * RECORD_WORDS;
     return (
-      words[at + 1] === file.inode &&
-      words[at] === file.device &&
-      words[at + 2] === BigInt(file.size) &&
-      words[at + 3] === file.mtimeNs &&
-      words[at + 4] === file.ctimeNs &&
+      words[at + 1] === stamp.inode &&
+      words[at] === stamp.device &&
+      words[at + 2] === BigInt(size) &&
+      words[at + 3] === stamp.mtimeNs &&
+      words[at + 4] === stamp.ctimeNs &&
       words[at + 5] === path
     );
   }
@@ -106,7 +107,11 @@ function tableOf(loaded: Uint8Array<ArrayBuffer>): DigestTable {
   return {
     find(file) {
       const path = hashOf(file.path);
-      for (let slot = slotOf(file.inode), record: number; (record = slots[slot] as number) !== -1; slot = (slot + 1) & (slots.length - 1)) {
+      for (
+        let slot = slotOf(file.stamp.inode), record: number;
+        (record = slots[slot] as number) !== -1;
+        slot = (slot + 1) & (slots.length - 1)
+      ) {
         if (!isOf(record, file, path)) continue;
         if (seen[record] === UNSEEN) seen[record] = KEPT;
         const at = record * RECORD + STATE_WORDS * WORD;
@@ -117,11 +122,11 @@ function tableOf(loaded: Uint8Array<ArrayBuffer>): DigestTable {
     add(file, hex, keep) {
       if (count === seen.length) grow();
       const at = count * RECORD_WORDS;
-      words[at] = file.device;
-      words[at + 1] = file.inode;
+      words[at] = file.stamp.device;
+      words[at + 1] = file.stamp.inode;
       words[at + 2] = BigInt(file.size);
-      words[at + 3] = file.mtimeNs;
-      words[at + 4] = file.ctimeNs;
+      words[at + 3] = file.stamp.mtimeNs;
+      words[at + 4] = file.stamp.ctimeNs;
       words[at + 5] = hashOf(file.path);
       records.write(hex, (at + STATE_WORDS) * WORD, 'hex');
       seen[count] = keep === 'keep' ? KEPT : FORGOTTEN;

@@ -44,11 +44,12 @@ export function statDigests(options: StatDigestOptions): FileDigests {
     const { path, stamp } = content;
     if (stamp === undefined) return hashed(content, size, signal, () => undefined);
     table ??= readTable(file === null ? Buffer.alloc(0) : bytesAt(file));
-    const remembered = table.find({ ...stamp, path, size });
+    const state = { stamp, size, path };
+    const remembered = table.find(state);
     if (remembered !== undefined) return remembered;
     const begun = BigInt(now().getTime()) * 1_000_000n;
     return hashed(content, size, signal, (hex) => {
-      table?.add({ ...stamp, path, size }, hex, isSettled(stamp, begun) ? 'keep' : 'forget');
+      table?.add(state, hex, isSettled(stamp, begun) ? 'keep' : 'forget');
     });
   }
 
