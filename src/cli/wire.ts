@@ -10,17 +10,21 @@ import { hasSysAdmin, overlayStyle } from '../backend/namespaces/process-status.
 import type { ImageSource } from '../base-image/image-source.ts';
 import { ociLayoutSource } from '../base-image/oci-layout-source.ts';
 import { registrySource } from '../base-image/registry-source.ts';
+import { cacheUse } from '../blob/cache-use.ts';
 import { diskStore } from '../blob/disk-store.ts';
 import { build } from '../build/build.ts';
 import type { Report } from '../build/events.ts';
 import type { BuildRequest, Ports } from '../build/ports.ts';
+import { forgivingStepCache } from '../cache/forgiving-step-cache.ts';
+import { localStepCache } from '../cache/local-step-cache.ts';
 import { noStepCache } from '../cache/no-step-cache.ts';
+import { type Places, places } from '../cache/places.ts';
 import { folderCacheMounts } from '../cache-mounts/folder-cache-mounts.ts';
 import type { ContextSource } from '../context/context.ts';
 import { fetchGitCheckout } from '../context/git-source.ts';
 import { download } from '../context/http-source.ts';
 import { localContext } from '../context/local-context.ts';
-import { readDigests } from '../context/read-digests.ts';
+import { statDigests } from '../context/stat-digests.ts';
 import { TsbuildError } from '../errors.ts';
 import type { Image } from '../image/image.ts';
 import { isLayoutReference } from '../image/layout-reference.ts';
@@ -72,11 +76,13 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
   const scratch = (temporary ?? work).path;
   // What RUN writes needs a file system that can carry an overlay, which the /tmp of a container is not: TMPDIR does not move it.
   const rootfsFolder = tmpDir === null ? work.path : scratch;
-  const store = diskStore(cacheFolder, work.path);
+  const use = cacheUse(cacheFolder, work.startedMs);
+  const store = diskStore(cacheFolder, work.path, use);
+  const delivered = places({ cacheFolder, workFolder: work.path });
   const style = layerStyle(folders.layers);
   // Root makes device nodes itself.
   const devices = style === 'user' ? deviceMarks(deviceKey(folders.layers, work.path)) : undefined;
-  const layers = folderLibrary({ cacheFolder, workFolder: work.path, store, style, owners: isRoot() ? 'apply' : 'skip', devices });
+  const layers = folderLibrary({ cacheFolder, workFolder: work.path, store, style, owners: isRoot() ? 'apply' : 'skip', devices, use });
   const { date } = options.image;
   const client = registryClient(options, report);
   try {
@@ -95,13 +101,16 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
         return chooseBackend(wanted, { workFolder: join(rootfsFolder, 'rootfs'), programs: context.programs, devices, build }, report);
       }),
       layers: date === null ? layers : datedLibrary(layers, { store, date }),
-      cache: noStepCache(),
-      fileDigests: readDigests(),
+      cache:
+        options.caches.steps === 'run anew'
+          ? noStepCache()
+          : forgivingStepCache(localStepCache({ cacheFolder, workFolder: work.path, store, use, places: delivered }), { warn }),
+      fileDigests: statDigests({ ...rememberedContext(options.source, cacheFolder), workFolder: work.path, now: () => new Date() }),
       cacheMounts: folderCacheMounts(folders.mounts, isRoot() ? 'apply' : 'skip'),
       secret: secretReader(options.execution.secrets, process.env),
       download: (url, own) => download(url, { folder: scratch, signal: own }),
       checkout: (repository, own) => fetchGitCheckout(repository, { folder: scratch, signal: own, env: process.env }),
-      sinks: sinksOf(options.output, client, report),
+      sinks: sinksOf(options.output, client, { report, places: delivered }),
       scratchFolder: scratch,
       fullDisk: () => (isDiskFull(rootfsFolder) ? rootfsFolder : null),
       parallelRuns: availableParallelism(),
@@ -131,6 +140,11 @@ async function layImage({ layers }: Image, ports: Ports, signal: AbortSignal): P
   const materials = await Promise.all(layers.map((layer) => ports.layers.material(layer, 'index', signal)));
   const rootfs = await (await ports.backend()).open(materials, signal);
   await rootfs[Symbol.asyncDispose]();
+}
+
+/** Where the digests of a context's files are remembered. What is fetched is new each time. */
+function rememberedContext(source: BuildOptions['source'], cacheFolder: string): { readonly folder: string | null; readonly root: string } {
+  return source.kind === 'folder' ? { folder: join(cacheFolder, 'contexts'), root: source.contextFolder } : { folder: null, root: '' };
 }
 
 /** statfs(2) magic; an overlay takes no whiteouts. */
@@ -187,11 +201,11 @@ function registryClient({ registry }: BuildOptions, report: Report): RegistryCli
 function sinksOf(
   { destinations, push, tarPath, ociLayoutPath }: OutputOptions,
   client: RegistryClient,
-  report: Report,
+  { report, places }: { readonly report: Report; readonly places: Places },
 ): readonly ImageSink[] {
   const references = destinations.map(parseReference);
   const sinks = [
-    ...(push === 'never' ? [] : references.map((destination) => tellChecking(registrySink({ client, destination }), { report }))),
+    ...(push === 'never' ? [] : references.map((destination) => tellChecking(registrySink({ client, destination, places }), { report }))),
     ...(tarPath === null ? [] : [dockerTarSink({ path: tarPath, references })]),
     ...(ociLayoutPath === null ? [] : [ociLayoutSink({ folder: ociLayoutPath, references })]),
   ];
