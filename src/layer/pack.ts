@@ -31,7 +31,7 @@ const MARK: FileMeta = { mode: 0, uid: 0, gid: 0, mtimeNs: 0n };
 /**
  * Chunks of up to 1 MiB that the caller owns. Names have no leading `/`, folders end with `/`; the root itself is left
  * out. Ends with two zero blocks, so nothing packs to 1024 zero bytes. Throws LAYER_INVALID for names that begin with
- * `.wh.`, COPY_FAILED for files that cannot be read or change their size meanwhile, and the signal's reason.
+ * `.wh.`, COPY_FAILED for files that cannot be read or are changed meanwhile, and the signal's reason.
  */
 export async function* packEntries(entries: LayerEntries, options: PackOptions): AsyncGenerator<Buffer, void, undefined> {
   const { signal } = options;
@@ -48,7 +48,10 @@ export async function* packEntries(entries: LayerEntries, options: PackOptions):
         if (found.bytes.length !== size) throw new Error(`content of "${textOf(entry.path)}" is not of the size that its entry says`);
         out.append(found.bytes);
       } else {
-        for (const chunk of readFile({ path: entry.path, size, hostPath: found.path, inode: found.inode }, out)) {
+        for (const chunk of readFile(
+          { path: entry.path, size, hostPath: found.path, inode: found.inode, mtimeNs: found.stamp?.mtimeNs },
+          out,
+        )) {
           signal.throwIfAborted();
           yield chunk;
         }
@@ -68,6 +71,8 @@ interface HostFile {
   readonly size: number;
   readonly hostPath: string | Buffer;
   readonly inode: number | undefined;
+  /** Where known: a file that was written since has not the content that a cache key may have been made of. */
+  readonly mtimeNs: bigint | undefined;
 }
 
 /**
@@ -77,7 +82,7 @@ interface HostFile {
 function* readFile(file: HostFile, out: Chunks): Generator<Buffer, void, undefined> {
   const fd = attempt(file, () => openSync(file.hostPath, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK));
   try {
-    if (file.inode !== undefined && fstatSync(fd).ino !== file.inode) throw replaced(file);
+    requireSame(file, fd);
     if (file.size < ONE_CALL && out.room() <= file.size) out.cut();
     for (let left = file.size; ; ) {
       // One byte more than expected: shows growth, and that the end is reached, without a further call.
@@ -101,6 +106,17 @@ function attempt<T>({ path }: HostFile, action: () => T): T {
     const why = (error as NodeJS.ErrnoException).code ?? String(error);
     throw new TsbuildError('COPY_FAILED', `"${textOf(path)}" cannot be read: ${why}`, { cause: error });
   }
+}
+
+function requireSame(file: HostFile, fd: number): void {
+  if (file.inode === undefined) return;
+  const { ino, mtimeNs } = fstatSync(fd, { bigint: true });
+  if (Number(ino) !== file.inode) throw replaced(file);
+  if (file.mtimeNs !== undefined && mtimeNs !== file.mtimeNs) throw written(file);
+}
+
+function written({ path }: HostFile): TsbuildError {
+  return new TsbuildError('COPY_FAILED', `"${textOf(path)}" was written to after it was found`, { hint: STILLNESS });
 }
 
 function replaced({ path }: HostFile): TsbuildError {

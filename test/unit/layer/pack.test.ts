@@ -1,4 +1,15 @@
-import { appendFileSync, lstatSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -178,4 +189,16 @@ test('a file that another one has replaced is not read, nor one behind a folder 
   renameSync(join(context, 'd'), join(context, 'moved'));
   symlinkSync(outside, join(context, 'd'));
   await expect(pack([entry])).rejects.toMatchObject({ code: 'COPY_FAILED', message: '"d/f" was replaced after it was found' });
+});
+
+test('a file that was written to in place is not packed: a cache key may have been made of what it was', async () => {
+  const path = join(folder, 'in-place');
+  writeFileSync(path, 'before');
+  const { dev, ino, mtimeNs, ctimeNs } = lstatSync(path, { bigint: true });
+  const stamp = { device: dev, inode: ino, mtimeNs, ctimeNs };
+  const entry = file('f', 6, { at: 'host', path, inode: Number(ino), stamp });
+  expect(String(await pack([entry]))).toContain('before');
+  writeFileSync(path, 'after!');
+  utimesSync(path, 1, 1);
+  await expect(pack([entry])).rejects.toMatchObject({ code: 'COPY_FAILED', message: '"f" was written to after it was found' });
 });
