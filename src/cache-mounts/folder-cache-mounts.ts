@@ -3,7 +3,7 @@
  * a killed build gives its locks back by dying. Semantics: BuildKit solver/llbsolver/mounts.
  */
 import { createHash } from 'node:crypto';
-import { chmodSync, chownSync, closeSync, existsSync, mkdirSync, openSync, renameSync } from 'node:fs';
+import { chmodSync, chownSync, closeSync, existsSync, futimesSync, mkdirSync, openSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TsbuildError } from '../errors.ts';
@@ -11,6 +11,7 @@ import { tryLock } from '../sys/flock.ts';
 import { makeFolder } from '../sys/make-folder.ts';
 import { removeTree } from '../sys/remove-tree.ts';
 import type { CacheMount, CacheMountRequest, CacheMounts } from './cache-mounts.ts';
+import { idFile, lockFile } from './mount-files.ts';
 
 /** How often a folder that another run holds is asked for, in milliseconds. flock(2) that blocks would stop the whole process. */
 const RETRY_MS = 50;
@@ -45,7 +46,7 @@ async function openNamed(folder: string, request: CacheMountRequest, make: Make,
   const hold = request.sharing === 'locked' ? 'exclusive' : 'shared';
   for (;;) {
     if (existsSync(path)) {
-      const lock = await waitForLock(`${path}.lock`, hold, { signal, waiting: request.waiting });
+      const lock = await waitForLock(lockFile(path), hold, { signal, waiting: request.waiting });
       if (existsSync(path)) return held(path, lock);
       closeSync(lock);
     }
@@ -56,10 +57,11 @@ async function openNamed(folder: string, request: CacheMountRequest, make: Make,
 
 /** False: another one holds the lock, perhaps to make the folder. */
 async function makeUnlessHeld(path: string, make: Make): Promise<boolean> {
-  const lock = openSync(`${path}.lock`, 'a');
+  const lock = openSync(lockFile(path), 'a');
   try {
     if (!tryLock(lock, 'exclusive')) return false;
     if (!existsSync(path)) await make(path);
+    touch(lock);
     return true;
   } finally {
     closeSync(lock);
@@ -71,7 +73,7 @@ async function openPrivate(folder: string, request: CacheMountRequest, make: Mak
   for (let n = 0; ; n++) {
     signal.throwIfAborted();
     const path = join(folder, keyOf(request) + (n === 0 ? '' : `.${n}`));
-    const lock = openSync(`${path}.lock`, 'a');
+    const lock = openSync(lockFile(path), 'a');
     try {
       if (tryLock(lock, 'exclusive')) {
         if (!existsSync(path)) await make(path);
@@ -100,10 +102,30 @@ async function makeCache(path: string, { request, fill, owners }: NewCache): Pro
   if (owners === 'apply') chownSync(fresh, request.uid, request.gid);
   chmodSync(fresh, request.mode);
   renameSync(fresh, path);
+  // For people, who know it by its id.
+  writeFileSync(idFile(path), request.id);
 }
 
+/** The time of the lock file is that of the last use. */
 function held(hostPath: string, lock: number): CacheMount {
-  return { hostPath, [Symbol.dispose]: () => closeSync(lock) };
+  touch(lock);
+  return {
+    hostPath,
+    [Symbol.dispose]() {
+      touch(lock);
+      closeSync(lock);
+    },
+  };
+}
+
+function touch(lock: number): void {
+  const now = new Date();
+  try {
+    futimesSync(lock, now, now);
+  } catch (error) {
+    // Somebody else's file: whoever prunes takes the cache for older than it is.
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error;
+  }
 }
 
 interface Wait {

@@ -7,7 +7,7 @@ import { bytesLayer } from '../blob/bytes-layer.ts';
 import { assemblePublication, isForeignLayer } from '../image/assemble.ts';
 import type { Digest } from '../image/digest.ts';
 import type { Layer } from '../image/image.ts';
-import { formatReference, type Reference, withDefaultTag } from '../image/reference.ts';
+import { formatReference, type Reference, repositoryOf, withDefaultTag } from '../image/reference.ts';
 import type { RegistryClient } from '../registry/registry-client.ts';
 import { allOrStop } from './all-or-stop.ts';
 import type { ImageSink } from './image-sink.ts';
@@ -16,9 +16,17 @@ export interface RegistrySinkOptions {
   readonly client: RegistryClient;
   /** With a tag or without one, which means `latest`. Its digest, if any, is not looked at. */
   readonly destination: Reference;
+  readonly places?: BlobPlaces;
 }
 
-export function registrySink({ client, destination }: RegistrySinkOptions): ImageSink {
+/** Which repositories, `host/path`, have a blob. */
+export interface BlobPlaces {
+  of(digest: Digest): readonly string[];
+  /** A layer is there. */
+  delivered(digest: Digest, repository: string): void;
+}
+
+export function registrySink({ client, destination, places }: RegistrySinkOptions): ImageSink {
   const { registry, repository, tag } = withDefaultTag({
     registry: destination.registry,
     repository: destination.repository,
@@ -26,14 +34,22 @@ export function registrySink({ client, destination }: RegistrySinkOptions): Imag
   });
   const where = formatReference({ registry, repository, ...(tag === undefined ? {} : { tag }) });
   const to = { registry, repository };
+  const own = repositoryOf(to);
   const halt = new AbortController();
   const offered = new Map<Digest, { readonly done: Promise<void>; readonly stop: AbortController }>();
+
+  const deliver = async (layer: Layer, signal: AbortSignal): Promise<void> => {
+    const { digest } = layer.descriptor;
+    const origins = [...new Set([...(places?.of(digest) ?? []), ...(layer.origins ?? [])])];
+    await client.pushBlob(to, { descriptor: layer.descriptor, origins, open: layer.open }, signal);
+    places?.delivered(digest, own);
+  };
 
   const push = (layer: Layer, signal: AbortSignal): Promise<void> => {
     const known = offered.get(layer.descriptor.digest);
     if (known !== undefined) return known.done;
     const stop = new AbortController();
-    const done = client.pushBlob(to, layer, AbortSignal.any([signal, stop.signal, halt.signal]));
+    const done = deliver(layer, AbortSignal.any([signal, stop.signal, halt.signal]));
     // `write` awaits it; until then nobody does.
     done.catch(() => undefined);
     offered.set(layer.descriptor.digest, { done, stop });
