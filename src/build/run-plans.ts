@@ -164,7 +164,7 @@ async function buildStage(
   const needed = stagesOfMisses(stage, answers, (index) => shop.stateOf(plan, index));
   const firstRun = await firstMissedRun(stage, answers);
   const backend = firstRun === null ? null : await shop.backendFor(planned, firstRun);
-  const runNeed: LayerNeed = backend?.form.kind === 'overlay' ? 'folder' : 'index';
+  const runNeed: LayerNeed = backend === null ? 'index' : backend.form.kind === 'overlay' ? 'folder' : 'archive';
   const offer = (layer: Layer): void => {
     if (shop.inImage.has(key)) for (const sink of ports.sinks) sink.offer(layer, signal);
   };

@@ -8,8 +8,11 @@ import type { ImageFormat } from '../image/media-types.ts';
 import type { LayerEntries, LayerEntry } from '../layer/entry.ts';
 import type { LayerMaterial } from '../layer/layer-material.ts';
 
-/** `index`: headers are enough for now. `folder`: a RUN will need the files, so unpack them in the same pass. */
-export type LayerNeed = 'index' | 'folder';
+/**
+ * `index`: headers are enough for now. `archive`: a RUN will need the files, laid from the archive, so it is kept as it is without
+ * compression. `folder`: a RUN will need the files, so unpack them in the same pass.
+ */
+export type LayerNeed = 'index' | 'archive' | 'folder';
 
 /** A new layer on its way. */
 export interface Seal {

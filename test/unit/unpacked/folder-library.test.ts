@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type DiskStore, diskStore } from '../../../src/blob/disk-store.ts';
 import { hexOf } from '../../../src/image/digest.ts';
 import type { FileContent, LayerEntry } from '../../../src/layer/entry.ts';
@@ -50,6 +50,17 @@ async function textOf(material: LayerMaterial, path: string): Promise<string> {
   return read(node.content);
 }
 
+/** What its archive shows: names and contents. */
+async function replayed(material: LayerMaterial): Promise<readonly [string, string][]> {
+  const found: [string, string][] = [];
+  const content = (bytes: Buffer): void => {
+    const last = found.at(-1);
+    if (last !== undefined) last[1] += bytes.toString();
+  };
+  await material.replay({ member: ({ name }) => found.push([name, '']), content, hole: () => undefined }, signal);
+  return found;
+}
+
 describe('a layer that exists', () => {
   test('is read once for many who ask for its index', async () => {
     const layer = await testLayer({ text: 'hello' });
@@ -70,6 +81,24 @@ describe('a layer that exists', () => {
     expect(readFileSync(join(folderOf(layer), 'file'), 'utf8')).toBe('hello');
     expect(existsSync(indexOf(layer))).toBe(true);
     expect(working()).toEqual([]);
+  });
+
+  test('is decompressed once for one who needs its index and then its archive, of which nothing is left', async () => {
+    const layer = await testLayer({ text: 'hello' });
+    const material = await library().material(layer, 'archive', signal);
+    expect(await replayed(material)).toEqual([['file', 'hello']]);
+    expect(layer.opened).toBe(1);
+    await vi.waitFor(() => expect(working()).toEqual([]));
+    expect(await replayed(material)).toEqual([['file', 'hello']]);
+    expect(layer.opened).toBe(2);
+  });
+
+  test('is refused when its archive was changed before it was laid', async () => {
+    const layer = await testLayer({ text: 'hello' });
+    const material = await library().material(layer, 'archive', signal);
+    const [archive] = working();
+    writeFileSync(join(workFolder, archive as string), 'x', { flag: 'r+' });
+    await expect(replayed(material)).rejects.toMatchObject({ code: expect.stringMatching(/^(?:BLOB_DIGEST_MISMATCH|LAYER_INVALID)$/) });
   });
 
   test('is read once for one who needs its folder and another who needs its index meanwhile', async () => {
