@@ -14,8 +14,8 @@ import { keysOfSteps, type Origins, type StageKeys, type StepKey } from './step-
 
 /** What is known of a step before it is reached. */
 export interface Answer {
-  /** Null: nothing that it makes can be kept. */
-  readonly key: StepKey | null;
+  /** Null: nothing that it makes can be kept. Made when it is asked for, where no answer depended on it. */
+  key(): Promise<StepKey | null>;
   /** Null: it has to be run. */
   readonly found: FoundStep | null;
 }
@@ -25,6 +25,7 @@ export interface LookUps {
   readonly ports: Ports;
   readonly sources: SharedSources;
   keyOf(plan: BuildPlan, index: number): string;
+  /** Lives on for a while when a step has failed: what ran before it is kept. */
   readonly signal: AbortSignal;
 }
 
@@ -48,16 +49,16 @@ export function lookUpSteps(stages: readonly PlannedStage[], run: LookUps): Read
   return answers;
 }
 
-async function answerFor(stepKey: Promise<StepKey | null>, kind: string, { ports, signal }: LookUps): Promise<Answer> {
-  const key = await stepKey;
-  if (key === null || (kind !== 'run' && kind !== 'copy' && kind !== 'workdir')) return { key: null, found: null };
-  return { key, found: await ports.cache.find(key.key, kind, signal) };
+async function answerFor(key: Answer['key'], kind: string, { ports, signal }: LookUps): Promise<Answer> {
+  if (ports.earlierSteps === 'none' || (kind !== 'run' && kind !== 'copy' && kind !== 'workdir')) return { key, found: null };
+  const made = await key();
+  return { key, found: made === null ? null : await ports.cache.find(made.key, kind, signal) };
 }
 
 function originsOf(plan: BuildPlan, keys: ReadonlyMap<string, StageKeys>, run: LookUps): Origins {
   const { sources, ports, signal } = run;
   return {
-    stageEnd: (index) => keys.get(run.keyOf(plan, index))?.end ?? Promise.resolve(null),
+    stageEnd: async (index) => keys.get(run.keyOf(plan, index))?.end() ?? null,
     layersOf: (origin) => unlessFaulty(async () => (await sources.image(origin)).layers.map(({ diffId }) => diffId), signal),
     contentOf: (step) => unlessFaulty(() => contentOf(step, run), signal),
     contextContent: (origin, path) =>

@@ -54,6 +54,10 @@ export interface Ports {
   readonly cacheMounts: CacheMounts;
   /** Its own failures are misses and warnings. */
   readonly cache: StepCache;
+  /** `none`: the cache has no step at all, so nobody need wait for keys to ask for one. */
+  readonly earlierSteps: 'maybe' | 'none';
+  /** `no`: the cache keeps nothing, so nobody need make keys for it. */
+  readonly keepsSteps: 'yes' | 'no';
   readonly fileDigests: FileDigests;
   /** Contents of a secret; undefined when the user gave none by this id. */
   secret(id: string): Promise<Uint8Array | undefined>;

@@ -100,7 +100,7 @@ function stageBuilder(run: PlanRun): StageBuilder {
   ports.report({ type: 'plan', stages: stages.length, steps: total });
 
   const sources = sharedSources({ contexts, bases, ports, signal });
-  const answers = lookUpSteps(stages, { request: run.request, ports, sources, keyOf, signal });
+  const answers = lookUpSteps(stages, { request: run.request, ports, sources, keyOf, signal: run.keeping });
   const firstSteps = firstStepNumbers(stages);
   const states = new Map<string, Promise<StageState>>();
   const work: Promise<unknown>[] = [];
@@ -245,11 +245,14 @@ async function handOver(
   const sealed = layer.then(offer, (error: unknown) => run.halt.stop(locate(error, step.at)));
   shop.begin(sealed);
   await sealed;
-  if (answer.key === null || run.halt.signal.aborted) return;
+  if (run.halt.signal.aborted) return;
   const serves = shop.inImage.has(key) ? 'image' : 'other';
-  const kept = ports.cache.keep({ ...answer.key, kind: step.kind, layer: await layer, created, serves }, run.keeping);
+  const keep = async (): Promise<void> => {
+    const stepKey = ports.keepsSteps === 'yes' ? await answer.key() : null;
+    if (stepKey !== null) await ports.cache.keep({ ...stepKey, kind: step.kind, layer: await layer, created, serves }, run.keeping);
+  };
   // A cache that fails says so itself.
-  run.later(kept.catch(() => undefined));
+  run.later(keep().catch(() => undefined));
 }
 
 /** Fails where the machine cannot execute the programs of the stage's base. */

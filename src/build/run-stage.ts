@@ -56,7 +56,7 @@ export async function runStage(start: StageState, run: StageRun): Promise<StageS
         tellStep(step, position, run.told).end('done', null);
         continue;
       }
-      const answer = (await run.answers[position]) ?? { key: null, found: null };
+      const answer = (await run.answers[position]) ?? { key: async () => null, found: null };
       const before = state;
       const done = await (answer.found === null ? makeLayer : takeFound)({ step, position, answer, state: before, rootfs }, run);
       state = withLayer(before, done.stageLayer, { created: done.created, createdBy: step.createdBy });

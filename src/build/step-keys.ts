@@ -20,11 +20,16 @@ export interface StepKey {
 }
 
 export interface StageKeys {
-  /** For each step; null: it has none, because it makes no layer, or because what it takes is not there, which the step itself will tell. */
-  readonly steps: readonly Promise<StepKey | null>[];
+  /**
+   * For each step, made when it is asked for; null: it has none, because it makes no layer, or because what it takes is not there,
+   * which the step itself will tell.
+   */
+  readonly steps: readonly Lazy<StepKey | null>[];
   /** Names the stage's final files; null: no key can. */
-  readonly end: Promise<Digest | null>;
+  readonly end: Lazy<Digest | null>;
 }
+
+type Lazy<T> = () => Promise<T>;
 
 /** What keys need to know of the world. Null: it is not there or cannot be read. */
 export interface Origins {
@@ -45,16 +50,16 @@ export interface KeySettings {
 }
 
 export function keysOfSteps(stage: Stage, settings: KeySettings, origins: Origins): StageKeys {
-  const steps: Promise<StepKey | null>[] = [];
-  let chain = startOf(stage, origins);
+  const steps: Lazy<StepKey | null>[] = [];
+  let chain = lazy(() => startOf(stage, origins));
   for (const step of stage.steps) {
     if (step.kind === 'config') {
-      steps.push(Promise.resolve(null));
+      steps.push(async () => null);
       continue;
     }
     const below = chain;
-    const key = (async (): Promise<StepKey | null> => {
-      const [name, parts] = await Promise.all([below, partsOf(step, origins)]);
+    const key = lazy(async (): Promise<StepKey | null> => {
+      const [name, parts] = await Promise.all([below(), partsOf(step, origins)]);
       if (name === null || parts === null) return null;
       const standsAlone = step.kind === 'copy' && step.link && (step.chown === null || /^\d+(:\d+)?$/.test(step.chown));
       return keyOf({
@@ -65,17 +70,19 @@ export function keysOfSteps(stage: Stage, settings: KeySettings, origins: Origin
         date: settings.date?.getTime() ?? null,
         ...(step.kind === 'run' ? { ignorePaths: settings.ignorePaths } : {}),
       });
-    })();
-    // Those that nobody waits for must not count as unhandled.
-    key.catch(() => undefined);
+    });
     steps.push(key);
-    chain = (async () => {
-      const [name, own] = await Promise.all([below, key]);
+    chain = lazy(async () => {
+      const [name, own] = await Promise.all([below(), key()]);
       return name === null || own === null ? null : digestOf(JSON.stringify([name, own.key]));
-    })();
-    chain.catch(() => undefined);
+    });
   }
   return { steps, end: chain };
+}
+
+function lazy<T>(make: () => Promise<T>): Lazy<T> {
+  let made: Promise<T> | undefined;
+  return () => (made ??= make());
 }
 
 type Parts = Readonly<Record<string, unknown>>;

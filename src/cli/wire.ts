@@ -15,9 +15,6 @@ import { diskStore } from '../blob/disk-store.ts';
 import { build } from '../build/build.ts';
 import type { Report } from '../build/events.ts';
 import type { BuildRequest, Ports } from '../build/ports.ts';
-import { forgivingStepCache } from '../cache/forgiving-step-cache.ts';
-import { localStepCache } from '../cache/local-step-cache.ts';
-import { noStepCache } from '../cache/no-step-cache.ts';
 import { type Places, places } from '../cache/places.ts';
 import { folderCacheMounts } from '../cache-mounts/folder-cache-mounts.ts';
 import type { ContextSource } from '../context/context.ts';
@@ -53,6 +50,7 @@ import { openSource, type SourcePlace } from './open-source.ts';
 import type { BuildOptions, OutputOptions, SecretOption } from './options.ts';
 import { writeAfterPublishing } from './result-files.ts';
 import type { BundledPrograms } from './rungs.ts';
+import { stepCaches } from './step-caches.ts';
 import { tellChecking, tellResolving } from './tell-waiting.ts';
 
 export interface BuildContext {
@@ -68,6 +66,7 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
   const { report, signal } = context;
   await checkDigestFiles(options.resultFiles);
   const warn = (message: string): void => report({ type: 'warning', message });
+  const now = (): Date => new Date();
   const { path: cacheFolder, folders } = openCacheAt(cachePlaces(options.execution.cacheDir, process.env, process.geteuid?.() ?? 0), warn);
   await using work = await openWorkFolder(folders.work, warn);
   const { tmpDir } = options.execution;
@@ -101,11 +100,8 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
         return chooseBackend(wanted, { workFolder: join(rootfsFolder, 'rootfs'), programs: context.programs, devices, build }, report);
       }),
       layers: date === null ? layers : datedLibrary(layers, { store, date }),
-      cache:
-        options.caches.steps === 'run anew'
-          ? noStepCache()
-          : forgivingStepCache(localStepCache({ cacheFolder, workFolder: work.path, store, use, places: delivered }), { warn }),
-      fileDigests: statDigests({ ...rememberedContext(options.source, cacheFolder), workFolder: work.path, now: () => new Date() }),
+      ...stepCaches(options.caches, { cacheFolder, workFolder: work.path, store, use, places: delivered, client, warn, now }),
+      fileDigests: statDigests({ ...rememberedContext(options.source, cacheFolder), workFolder: work.path, now }),
       cacheMounts: folderCacheMounts(folders.mounts, isRoot() ? 'apply' : 'skip'),
       secret: secretReader(options.execution.secrets, process.env),
       download: (url, own) => download(url, { folder: scratch, signal: own }),
@@ -115,7 +111,7 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
       fullDisk: () => (isDiskFull(rootfsFolder) ? rootfsFolder : null),
       parallelRuns: availableParallelism(),
       report,
-      now: () => new Date(),
+      now,
     };
     const { images, published } = await build(requestOf(options, source.dockerfile), ports, signal);
     if (options.execution.inPlace.afterwards === 'the image') await layImage(images[0], ports, signal);

@@ -272,6 +272,8 @@ export function fakeWorld(options: FakeOptions): FakeWorld {
       },
     },
     cache: memoryCache(log),
+    earlierSteps: 'maybe',
+    keepsSteps: 'yes',
     fileDigests: {
       async digestOf(content, _size, signal) {
         const found = content.at === 'deferred' ? await content.locate(signal) : content;

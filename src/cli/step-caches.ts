@@ -1,0 +1,63 @@
+/** The caches of steps that the options ask for, as one: this machine's, the registry's, imported and exported ones. */
+import { readdirSync } from 'node:fs';
+import type { CacheUse } from '../blob/cache-use.ts';
+import type { DiskStore } from '../blob/disk-store.ts';
+import type { Ports } from '../build/ports.ts';
+import type { CachePlace } from '../cache/cache-place.ts';
+import { exportedStepCache } from '../cache/exported-step-cache.ts';
+import { forgivingStepCache } from '../cache/forgiving-step-cache.ts';
+import { importedStepCache } from '../cache/imported-step-cache.ts';
+import { keyedStepCache } from '../cache/keyed-step-cache.ts';
+import { kindsStepCache } from '../cache/kinds-step-cache.ts';
+import { layoutPlace } from '../cache/layout-place.ts';
+import { localStepCache, stepsFolder } from '../cache/local-step-cache.ts';
+import { noStepCache } from '../cache/no-step-cache.ts';
+import type { Places } from '../cache/places.ts';
+import { registryPlace } from '../cache/registry-place.ts';
+import { stackedStepCache } from '../cache/stacked-step-cache.ts';
+import type { StepCache } from '../cache/step-cache.ts';
+import { parseReference } from '../image/reference.ts';
+import type { RegistryClient } from '../registry/registry-client.ts';
+import type { CacheOptions, CachePlaceOption } from './options.ts';
+
+export interface StepCachesWorld {
+  readonly cacheFolder: string;
+  readonly workFolder: string;
+  readonly store: DiskStore;
+  readonly use: CacheUse;
+  readonly places: Places;
+  readonly client: RegistryClient;
+  readonly warn: (message: string) => void;
+  now(): Date;
+}
+
+export function stepCaches(options: CacheOptions, world: StepCachesWorld): Pick<Ports, 'cache' | 'earlierSteps' | 'keepsSteps'> {
+  const { steps, kinds, keyed, imports, exports, inline } = options;
+  const forgiven = (cache: StepCache): StepCache => forgivingStepCache(cache, world);
+  const place = (at: CachePlaceOption): CachePlace =>
+    at.kind === 'layout' ? layoutPlace(at.folder) : registryPlace({ ...world, repository: parseReference(at.repository) });
+  const exported = exports.map((one) => forgiven(exportedStepCache({ place: place(one), tag: one.tag, mode: one.mode })));
+  if (steps === 'run anew') {
+    const keepsSteps = exported.length > 0 || inline === 'written' ? 'yes' : 'no';
+    return { cache: exported.length > 0 ? stackedStepCache(exported) : noStepCache(), earlierSteps: 'none', keepsSteps };
+  }
+  const remote = [
+    ...(keyed === null ? [] : [forgiven(keyedStepCache({ ...keyed, place: place(keyed.place), now: world.now }))]),
+    ...imports.map((one) => forgiven(importedStepCache({ place: place(one), name: one.name }))),
+  ];
+  const asked = stackedStepCache([forgiven(localStepCache(world)), ...remote]);
+  return {
+    cache: stackedStepCache([kindsStepCache(asked, new Set(kinds)), ...exported]),
+    earlierSteps: remote.length === 0 && isEmpty(stepsFolder(world.cacheFolder)) ? 'none' : 'maybe',
+    keepsSteps: 'yes',
+  };
+}
+
+function isEmpty(folder: string): boolean {
+  try {
+    return readdirSync(folder).length === 0;
+  } catch {
+    // Nothing can be found there, whatever the reason.
+    return true;
+  }
+}
