@@ -53,13 +53,13 @@ export function keyedStepCache({ place, ttlMs, access, now }: KeyedStepCacheOpti
     await place.putManifest(manifest, hexOf(step.key), signal);
   };
 
-  /** What cannot be read is written anew. */
+  /** What cannot be read is written anew: some registries say no to whoever asks for what is not there yet. */
   const isThere = async (key: CacheKey, signal: AbortSignal): Promise<boolean> => {
     try {
       return (await find(key, signal)) !== null;
     } catch (error) {
       signal.throwIfAborted();
-      if (error instanceof TsbuildError && error.code === 'IMAGE_INVALID') return false;
+      if (error instanceof TsbuildError) return false;
       throw error;
     }
   };

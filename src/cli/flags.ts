@@ -26,7 +26,7 @@ export interface Flag {
   readonly aliases?: readonly string[];
 }
 
-export type FlagGroup = 'Source' | 'Build' | 'Output' | 'Registries' | 'Logs' | 'Kaniko compatibility';
+export type FlagGroup = 'Source' | 'Build' | 'Caches' | 'Output' | 'Registries' | 'Logs' | 'Kaniko compatibility';
 
 export const VERBOSITY_NAMES = ['panic', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const;
 
@@ -99,19 +99,6 @@ export const FLAGS = [
     help: 'The same files give the same image whenever it is built: files, history and config are dated $SOURCE_DATE_EPOCH, else 1970.',
   },
   {
-    name: 'no-cache',
-    kind: 'boolean',
-    group: 'Build',
-    help: 'Run every step anew. This version has no layer cache yet, so every build does; caches of RUN --mount=type=cache stay.',
-  },
-  {
-    name: 'cache-dir',
-    kind: 'value',
-    value: 'folder',
-    group: 'Build',
-    help: 'Where pulled layers and caches of RUN --mount=type=cache are kept. Default: ~/.cache/tsbuild ($XDG_CACHE_HOME/tsbuild).',
-  },
-  {
     name: 'tmp-dir',
     kind: 'value',
     value: 'folder',
@@ -133,6 +120,73 @@ export const FLAGS = [
     default: 'auto',
     group: 'Build',
     help: 'What RUN steps run in. auto: the first of the others, in this order, that works here; see tsbuild doctor.',
+  },
+  {
+    name: 'no-cache',
+    kind: 'boolean',
+    group: 'Caches',
+    help: 'Run every step anew, and keep none but for --cache-to; --cache=false is the same. Caches of RUN --mount=type=cache stay.',
+  },
+  {
+    name: 'cache-dir',
+    kind: 'value',
+    value: 'folder',
+    group: 'Caches',
+    help: 'Where pulled layers, steps of earlier builds and caches of RUN --mount=type=cache are kept. Default: ~/.cache/tsbuild ($XDG_CACHE_HOME/tsbuild).',
+  },
+  {
+    name: 'cache',
+    kind: 'boolean',
+    group: 'Caches',
+    help: 'Keep steps in a registry too, and take them from there: for builds on other machines. What --cache-dir has is used without it.',
+  },
+  {
+    name: 'cache-repo',
+    kind: 'value',
+    value: 'repository',
+    group: 'Caches',
+    help: "Where --cache keeps steps, one tag for each: a repository, or oci:FOLDER, an OCI layout. Default: the first destination's with /cache behind it.",
+  },
+  {
+    name: 'cache-ttl',
+    kind: 'value',
+    value: 'duration',
+    group: 'Caches',
+    default: '336h',
+    help: 'How old a step of --cache may be, such as 6h. 0: none is taken.',
+  },
+  {
+    name: 'cache-run-layers',
+    kind: 'boolean',
+    group: 'Caches',
+    help: 'Take and keep what RUN made. --cache-run-layers=false: every RUN runs.',
+  },
+  {
+    name: 'cache-copy-layers',
+    kind: 'boolean',
+    group: 'Caches',
+    help: 'Take and keep what COPY and ADD made, which is so by default. --cache-copy-layers=false: each is made anew.',
+  },
+  { name: 'no-push-cache', kind: 'boolean', group: 'Caches', help: 'Take steps from the --cache, but put none there.' },
+  {
+    name: 'cache-from',
+    kind: 'list',
+    value: 'type=..',
+    group: 'Caches',
+    help: 'Take steps from what another build exported: type=registry,ref=REF (also an image with an inline cache; a REF alone means that) or type=local,src=FOLDER[,tag=TAG]. Repeatable.',
+  },
+  {
+    name: 'cache-to',
+    kind: 'list',
+    value: 'type=..',
+    group: 'Caches',
+    help: 'Export all steps when the image is there: type=registry,ref=REF, type=local,dest=FOLDER[,tag=TAG] or type=inline, into the image. mode=min (the default) has the layers of the image, mode=max those of all stages. Repeatable.',
+  },
+  {
+    name: 'compressed-caching',
+    kind: 'boolean',
+    group: 'Caches',
+    help: "Accepted: cached layers are the image's own, compressed once, and layers never need more memory than a few blocks.",
   },
   {
     name: 'destination',

@@ -5,13 +5,8 @@
 
 /** Kaniko's flags that take no value. */
 const BOOLEANS = [
-  'cache',
-  'cache-copy-layers',
-  'cache-run-layers',
-  'compressed-caching',
   'dryrun',
   'force-build-metadata',
-  'no-push-cache',
   'push-ignore-immutable-tag-errors',
   'single-snapshot',
   'skip-default-registry-fallback',
@@ -24,8 +19,6 @@ const VALUES = [
   'annotation',
   'azure-container-registry-config',
   'bucket',
-  'cache-repo',
-  'cache-ttl',
   'compression',
   'compression-level',
   'credential-helpers',

@@ -3,6 +3,7 @@
  * how it is done: wire.ts turns it into ports.
  */
 import type { IsolationName } from '../backend/backend.ts';
+import type { CachedKind } from '../cache/step-cache.ts';
 import type { Platform } from '../image/platform.ts';
 import type { GitSource } from '../plan/git-url.ts';
 import type { NamedContext } from '../plan/plan.ts';
@@ -126,14 +127,38 @@ export interface ExecutionOptions {
   readonly cacheDir: string | null;
   /** Absolute: what only this build needs, what RUN writes included. Null: inside the cache folder, or in TMPDIR where that does. */
   readonly tmpDir: string | null;
-  /** --no-cache: no step may be answered from earlier builds. */
-  readonly layerCache: 'use' | 'ignore';
   /** Ids are unique. */
   readonly secrets: readonly SecretOption[];
   /** Absolute paths inside the rootfs that a RUN's layer leaves out. */
   readonly ignorePaths: readonly string[];
   readonly inPlace: InPlaceWishes;
 }
+
+/** What is taken from earlier builds, and what is left for later ones. */
+export interface CacheOptions {
+  /** `run anew` (--no-cache, --cache=false): no cache is asked or told. What is exported is written all the same, as by BuildKit. */
+  readonly steps: 'reused' | 'run anew';
+  /** Of the steps that caches are asked for and told of: --cache-run-layers, --cache-copy-layers. */
+  readonly kinds: readonly CachedKind[];
+  /** --cache: one image for each step. Null: none. */
+  readonly keyed: { readonly place: CachePlaceOption; readonly ttlMs: number; readonly access: 'read' | 'read and write' } | null;
+  /** --cache-from. */
+  readonly imports: readonly CacheImport[];
+  /** --cache-to, without inline ones. */
+  readonly exports: readonly Exclude<CacheExport, { kind: 'inline' }>[];
+  /** --cache-to type=inline. */
+  readonly inline: 'written' | 'not written';
+}
+
+/** `repository`: `host/path` in full. `folder`: absolute; it need not be there. */
+export type CachePlaceOption =
+  | { readonly kind: 'registry'; readonly repository: string }
+  | { readonly kind: 'layout'; readonly folder: string };
+
+/** `name`: a tag or a digest. */
+export type CacheImport = CachePlaceOption & { readonly name: string };
+
+export type CacheExport = (CachePlaceOption & { readonly tag: string; readonly mode: 'min' | 'max' }) | { readonly kind: 'inline' };
 
 /** What is asked of a build whose rootfs is `/` itself. */
 export interface InPlaceWishes {
@@ -152,5 +177,6 @@ export interface BuildOptions {
   readonly resultFiles: ResultFileOptions;
   readonly registry: RegistryOptions;
   readonly execution: ExecutionOptions;
+  readonly caches: CacheOptions;
   readonly report: ReportOptions;
 }

@@ -21,6 +21,7 @@ import type {
   SecretOption,
 } from './options.ts';
 import { parseBuildContext } from './parse-build-context.ts';
+import { cacheOptions } from './parse-cache-options.ts';
 import { parseSecret } from './parse-secret.ts';
 import { collectProblems, type Problems } from './problems.ts';
 import { type GivenFlags, readFlags } from './read-flags.ts';
@@ -61,12 +62,14 @@ export function parseCommandLine(argv: readonly string[], world: CommandLineWorl
     problems,
   );
   const noPush = flags.boolean('no-push') ?? booleanVariable('KANIKO_NO_PUSH', world, problems);
+  const output = outputOptions(flags, noPush, world, problems);
   const parts = {
     image: imageOptions(flags, world, problems),
-    output: outputOptions(flags, noPush, world, problems),
+    output,
     resultFiles: resultFileOptions(flags, world),
     registry: registryOptions(flags, world, problems),
     execution: executionOptions(flags, world, problems),
+    caches: cacheOptions(flags, { cwd: world.cwd, destinations: output.destinations }, problems),
     report: resolveReport(
       {
         progress: flags.value('progress'),
@@ -254,7 +257,6 @@ function executionOptions(flags: GivenFlags, world: CommandLineWorld, problems: 
     isolation: ISOLATION_CHOICES.find((name) => name === flags.value('isolation')) ?? 'auto',
     cacheDir: absolute(flags.value('cache-dir'), world),
     tmpDir: absolute(flags.value('tmp-dir'), world),
-    layerCache: flags.boolean('no-cache') ? 'ignore' : 'use',
     secrets: [...secrets.values()],
     ignorePaths,
     inPlace: inPlaceWishes(flags, problems),

@@ -65,11 +65,11 @@ test('with nothing but --no-push, everything has its default', () => {
       isolation: 'auto',
       cacheDir: null,
       tmpDir: null,
-      layerCache: 'use',
       secrets: [],
       ignorePaths: [],
       inPlace: { outsideContainer: 'refused', varRun: 'keep', afterwards: 'left' },
     },
+    caches: { steps: 'reused', kinds: ['run', 'copy', 'workdir'], keyed: null, imports: [], exports: [], inline: 'not written' },
     report: { progress: 'plain', verbosity: 'info', color: 'no-color', timestamps: 'no-timestamps' },
   });
 });
@@ -181,7 +181,18 @@ describe('each flag does what it says', () => {
     [['--ignore-path', '/tmp/', '--ignore-path=/var//log/../lib'], 'execution', () => ({ ignorePaths: ['/tmp', '/var/lib'] })],
     [['--cache-dir', 'cache'], 'execution', () => ({ cacheDir: join(cwd, 'cache') })],
     [['--reproducible'], 'image', () => ({ date: new Date(0) })],
-    [['--no-cache'], 'execution', () => ({ layerCache: 'ignore' })],
+    [['--no-cache'], 'caches', () => ({ steps: 'run anew' })],
+    [
+      ['--cache', '--cache-repo', 'a/c', '--cache-ttl', '1h', '--no-push-cache'],
+      'caches',
+      () => ({ keyed: { place: { kind: 'registry', repository: 'docker.io/a/c' }, ttlMs: 3_600_000, access: 'read' } }),
+    ],
+    [['--cache-run-layers=false', '--cache-copy-layers=false', '--compressed-caching'], 'caches', () => ({ kinds: ['workdir'] })],
+    [
+      ['--cache-from', 'a/c', '--cache-to', 'type=local,dest=d'],
+      'caches',
+      () => ({ imports: [{ name: 'latest' }], exports: [{ folder: join(cwd, 'd') }] }),
+    ],
     [['--cache-dir=c', '--tmp-dir', 't'], 'execution', () => ({ cacheDir: join(cwd, 'c'), tmpDir: join(cwd, 't') })],
     [['--isolation', 'namespaces'], 'execution', () => ({ isolation: 'namespaces' })],
     [['--secret', 'id=t,src=token'], 'execution', () => ({ secrets: [{ id: 't', from: { kind: 'file', path: join(cwd, 'token') } }] })],
