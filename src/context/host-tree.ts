@@ -10,6 +10,7 @@ import { TsbuildError } from '../errors.ts';
 import type { FileContent, FileMeta, FileStamp } from '../layer/entry.ts';
 import type { FileTree, TreeEntry } from '../layer/tree.ts';
 import { deviceNumbers } from '../sys/device-numbers.ts';
+import { positionOf } from './sorted-names.ts';
 import { type StatRows, statRows } from './stat-rows.ts';
 
 /** The kernel's limit, in bytes without the NUL. */
@@ -223,19 +224,6 @@ function typeOf(mode: number): TreeEntry['node']['type'] {
     default:
       throw new Error(`files of mode ${mode.toString(8)} are not known here`);
   }
-}
-
-/** Where a name is among names in byte order; -1: nowhere. */
-function positionOf(names: readonly ByteString[], name: ByteString): number {
-  let [low, high] = [0, names.length - 1];
-  while (low <= high) {
-    const middle = (low + high) >>> 1;
-    const found = names[middle] as ByteString;
-    if (found === name) return middle;
-    if (found < name) low = middle + 1;
-    else high = middle - 1;
-  }
-  return -1;
 }
 
 /** Content of a file that is kept as a few numbers until it is read: a context has many more files than are read at once. */

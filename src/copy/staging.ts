@@ -47,23 +47,30 @@ export function staging(into: FileTree): Staging {
   }
 
   function entries(): LayerEntry[] {
-    const all = new Map(staged);
-    for (const path of staged.keys()) {
-      for (let p = parentOf(path); p !== '' && !all.has(p); p = parentOf(p)) {
-        const folder = lstat(p);
-        if (folder !== undefined) all.set(p, folder);
-      }
-    }
+    const above = foldersAbove();
     const firsts = new Map<TreeEntry, BytePath>();
     const out: LayerEntry[] = [];
-    for (const [path, entry] of [...all].sort(([a], [b]) => compareBytes(a, b))) {
+    for (const path of [...staged.keys(), ...above.keys()].sort(compareBytes)) {
+      const entry = staged.get(path) ?? (above.get(path) as TreeEntry);
       const first = entry.node.type === 'file' ? firsts.get(entry) : undefined;
-      if (first === undefined) firsts.set(entry, path);
+      if (first === undefined && entry.node.type === 'file') firsts.set(entry, path);
       out.push({ kind: 'put', path, meta: entry.meta, node: first === undefined ? entry.node : { type: 'hardlink', target: first } });
       // A folder that was away in between: what it held before must not come back.
       if (entry.node.type === 'dir' && replaced.has(path)) out.push({ kind: 'opaque', path });
     }
     return out;
+  }
+
+  /** Folders that lead to what is staged and are not staged themselves. */
+  function foldersAbove(): Map<BytePath, TreeEntry> {
+    const above = new Map<BytePath, TreeEntry>();
+    for (const path of staged.keys()) {
+      for (let p = parentOf(path); p !== '' && !staged.has(p) && !above.has(p); p = parentOf(p)) {
+        const folder = lstat(p);
+        if (folder !== undefined) above.set(p, folder);
+      }
+    }
+    return above;
   }
 
   return { lstat, put, makeFolders, entries };
