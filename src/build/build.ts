@@ -94,7 +94,7 @@ async function planAndPublish(
   const plain = onceEach([...options.warnings, ...parsed.warnings, ...plans.flatMap((plan) => plan.warnings)]);
   for (const warning of warningsOf(plain, findings)) ports.report(warning);
   const finished = await runPlans({ plans, request, ports, bases, contexts, undo, halt, keeping, later });
-  const images = imagesOf({ goals, date: request.date }, plans, finished);
+  const images = imagesOf({ goals, date: request.date, inlineCache: ports.inlineCache }, plans, finished);
   ports.report(describeLayers(images, bases));
   const published = await allOrStop(
     ports.sinks.map((sink) => sink.write(images, signal)),
@@ -105,14 +105,15 @@ async function planAndPublish(
 }
 
 function imagesOf(
-  { goals, date }: { readonly goals: Goals; readonly date: Date | null },
+  { goals, date, inlineCache }: { readonly goals: Goals; readonly date: Date | null } & Pick<Ports, 'inlineCache'>,
   plans: readonly BuildPlan[],
-  finished: readonly FinishedStage[],
+  stages: readonly FinishedStage[],
 ): Images {
   const [image, ...others] = goals.map(({ asked }, i) => {
-    const [plan, stage] = [plans[i], finished[i]];
+    const [plan, stage] = [plans[i], stages[i]];
     if (plan === undefined || stage === undefined) throw new Error(`platform ${i} was not built`);
-    return finishImage(targetOf(plan), stage, { asked, date });
+    const finished = finishImage(targetOf(plan), stage, { asked, date });
+    return inlineCache === null ? finished : { ...finished, config: inlineCache(finished.config, stage.steps) };
   });
   if (image === undefined) throw new Error('a build without a platform');
   return [image, ...others];

@@ -1,11 +1,11 @@
 /** What a build is asked for and what it works with. Everything that touches the world comes in here, as interfaces. */
 import type { Backend } from '../backend/backend.ts';
 import type { ImageSource } from '../base-image/image-source.ts';
-import type { StepCache } from '../cache/step-cache.ts';
+import type { MadeStep, StepCache } from '../cache/step-cache.ts';
 import type { CacheMounts } from '../cache-mounts/cache-mounts.ts';
 import type { ContextSource } from '../context/context.ts';
 import type { FileDigests } from '../context/file-digests.ts';
-import type { Images } from '../image/image.ts';
+import type { ImageConfig, Images } from '../image/image.ts';
 import type { Platform } from '../image/platform.ts';
 import type { FileTree } from '../layer/tree.ts';
 import type { ImageSink, Published } from '../output/image-sink.ts';
@@ -58,6 +58,8 @@ export interface Ports {
   readonly earlierSteps: 'maybe' | 'none';
   /** `no`: the cache keeps nothing, so nobody need make keys for it. */
   readonly keepsSteps: 'yes' | 'no';
+  /** Writes into an image's config which steps made its layers, so that the image is a cache itself; null: it is not to be one. */
+  readonly inlineCache: ((config: ImageConfig, steps: readonly MadeStep[]) => ImageConfig) | null;
   readonly fileDigests: FileDigests;
   /** Contents of a secret; undefined when the user gave none by this id. */
   secret(id: string): Promise<Uint8Array | undefined>;

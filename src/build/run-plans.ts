@@ -6,6 +6,7 @@ import { type Cleanup, cleanup } from '../async/cleanup.ts';
 import { type Limiter, limiter } from '../async/limiter.ts';
 import type { Backend } from '../backend/backend.ts';
 import type { BaseImage } from '../base-image/image-source.ts';
+import type { MadeStep } from '../cache/step-cache.ts';
 import { locate, TsbuildError } from '../errors.ts';
 import type { Layer } from '../image/image.ts';
 import { formatPlatform, type Platform } from '../image/platform.ts';
@@ -43,6 +44,8 @@ export interface PlanRun {
 export interface FinishedStage {
   readonly state: StageState;
   readonly layers: readonly Layer[];
+  /** Those that made layers of images, of whatever platform; none where no image is to list them. */
+  readonly steps: readonly MadeStep[];
 }
 
 /** The targets. Rejects with the first failure, or the reason of an abort that came before it, when all stages have come to rest. */
@@ -57,10 +60,11 @@ export async function runPlans(run: PlanRun): Promise<readonly FinishedStage[]> 
   }
   // The first failure is the reason of the abort; stages that it took down reject with that, or with what it led to.
   halt.signal.throwIfAborted();
+  const steps = await builder.listed();
   return Promise.all(
     plans.map(async (plan) => {
       const state = await builder.stateOf(plan, plan.target);
-      return { state, layers: await Promise.all(state.layers.map(({ layer }) => layer)) };
+      return { state, layers: await Promise.all(state.layers.map(({ layer }) => layer)), steps };
     }),
   );
 }
@@ -70,6 +74,8 @@ interface StageBuilder {
   stateOf(plan: BuildPlan, index: number): Promise<StageState>;
   /** All that has been begun: stages, and layers on their way. */
   begun(): readonly Promise<unknown>[];
+  /** See FinishedStage. */
+  listed(): Promise<readonly MadeStep[]>;
 }
 
 /** What all stages share. */
@@ -87,6 +93,8 @@ interface Shop {
   stateOf(plan: BuildPlan, index: number): Promise<StageState>;
   /** Work that has to end before the build does. */
   begin(work: Promise<unknown>): void;
+  /** Steps that images list. */
+  readonly listed: Promise<MadeStep | null>[];
 }
 
 function stageBuilder(run: PlanRun): StageBuilder {
@@ -137,8 +145,10 @@ function stageBuilder(run: PlanRun): StageBuilder {
       return state;
     },
     begin: (more) => void work.push(more),
+    listed: [],
   };
-  return { stateOf: shop.stateOf, begun: () => work };
+  const listed = async (): Promise<readonly MadeStep[]> => (await Promise.all(shop.listed)).filter((step) => step !== null);
+  return { stateOf: shop.stateOf, begun: () => work, listed };
 }
 
 function firstStepNumbers(stages: readonly PlannedStage[]): ReadonlyMap<string, number> {
@@ -246,10 +256,19 @@ async function handOver(
   shop.begin(sealed);
   await sealed;
   if (run.halt.signal.aborted) return;
-  const serves = shop.inImage.has(key) ? 'image' : 'other';
+  const serves: MadeStep['serves'] = shop.inImage.has(key) ? 'image' : 'other';
+  if (ports.keepsSteps === 'no') return;
+  const made = answer
+    .key()
+    .then(
+      async (stepKey) =>
+        (stepKey === null ? null : { ...stepKey, kind: step.kind, layer: await layer, created, serves }) satisfies MadeStep | null,
+    );
+  made.catch(() => undefined);
+  if (ports.inlineCache !== null && serves === 'image') shop.listed.push(made);
   const keep = async (): Promise<void> => {
-    const stepKey = ports.keepsSteps === 'yes' ? await answer.key() : null;
-    if (stepKey !== null) await ports.cache.keep({ ...stepKey, kind: step.kind, layer: await layer, created, serves }, run.keeping);
+    const kept = await made;
+    if (kept !== null) await ports.cache.keep(kept, run.keeping);
   };
   // A cache that fails says so itself.
   run.later(keep().catch(() => undefined));

@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs';
 import type { CacheUse } from '../blob/cache-use.ts';
 import type { DiskStore } from '../blob/disk-store.ts';
 import type { Ports } from '../build/ports.ts';
+import { withInlineCache } from '../cache/cache-document.ts';
 import type { CachePlace } from '../cache/cache-place.ts';
 import { exportedStepCache } from '../cache/exported-step-cache.ts';
 import { forgivingStepCache } from '../cache/forgiving-step-cache.ts';
@@ -31,15 +32,20 @@ export interface StepCachesWorld {
   now(): Date;
 }
 
-export function stepCaches(options: CacheOptions, world: StepCachesWorld): Pick<Ports, 'cache' | 'earlierSteps' | 'keepsSteps'> {
+export function stepCaches(
+  options: CacheOptions,
+  world: StepCachesWorld,
+): Pick<Ports, 'cache' | 'earlierSteps' | 'keepsSteps' | 'inlineCache'> {
   const { steps, kinds, keyed, imports, exports, inline } = options;
   const forgiven = (cache: StepCache): StepCache => forgivingStepCache(cache, world);
   const place = (at: CachePlaceOption): CachePlace =>
     at.kind === 'layout' ? layoutPlace(at.folder) : registryPlace({ ...world, repository: parseReference(at.repository) });
   const exported = exports.map((one) => forgiven(exportedStepCache({ place: place(one), tag: one.tag, mode: one.mode })));
+  const inlineCache = inline === 'written' ? withInlineCache : null;
   if (steps === 'run anew') {
     const keepsSteps = exported.length > 0 || inline === 'written' ? 'yes' : 'no';
-    return { cache: exported.length > 0 ? stackedStepCache(exported) : noStepCache(), earlierSteps: 'none', keepsSteps };
+    const cache = exported.length > 0 ? stackedStepCache(exported) : noStepCache();
+    return { cache, earlierSteps: 'none', keepsSteps, inlineCache };
   }
   const remote = [
     ...(keyed === null ? [] : [forgiven(keyedStepCache({ ...keyed, place: place(keyed.place), now: world.now }))]),
@@ -50,6 +56,7 @@ export function stepCaches(options: CacheOptions, world: StepCachesWorld): Pick<
     cache: stackedStepCache([kindsStepCache(asked, new Set(kinds)), ...exported]),
     earlierSteps: remote.length === 0 && isEmpty(stepsFolder(world.cacheFolder)) ? 'none' : 'maybe',
     keepsSteps: 'yes',
+    inlineCache,
   };
 }
 

@@ -274,6 +274,7 @@ export function fakeWorld(options: FakeOptions): FakeWorld {
     cache: memoryCache(log),
     earlierSteps: 'maybe',
     keepsSteps: 'yes',
+    inlineCache: null,
     fileDigests: {
       async digestOf(content, _size, signal) {
         const found = content.at === 'deferred' ? await content.locate(signal) : content;
