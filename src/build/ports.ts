@@ -56,8 +56,6 @@ export interface Ports {
   readonly cache: StepCache;
   /** `none`: the cache has no step at all, so nobody need wait for keys to ask for one. */
   readonly earlierSteps: 'maybe' | 'none';
-  /** `no`: the cache keeps nothing, so nobody need make keys for it. */
-  readonly keepsSteps: 'yes' | 'no';
   /** Writes into an image's config which steps made its layers, so that the image is a cache itself; null: it is not to be one. */
   readonly inlineCache: ((config: ImageConfig, steps: readonly MadeStep[]) => ImageConfig) | null;
   readonly fileDigests: FileDigests;

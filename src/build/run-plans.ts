@@ -257,7 +257,6 @@ async function handOver(
   await sealed;
   if (run.halt.signal.aborted) return;
   const serves: MadeStep['serves'] = shop.inImage.has(key) ? 'image' : 'other';
-  if (ports.keepsSteps === 'no') return;
   const made = answer
     .key()
     .then(

@@ -125,6 +125,8 @@ export interface ExecutionOptions {
   readonly isolation: 'auto' | IsolationName;
   /** Absolute; null: the default place for this user. Holds layers, unpacked layers and cache mounts. */
   readonly cacheDir: string | null;
+  /** Of all that is in it, after the build. Null: no bound. */
+  readonly cacheMaxBytes: number | null;
   /** Absolute: what only this build needs, what RUN writes included. Null: inside the cache folder, or in TMPDIR where that does. */
   readonly tmpDir: string | null;
   /** Ids are unique. */
@@ -136,7 +138,7 @@ export interface ExecutionOptions {
 
 /** What is taken from earlier builds, and what is left for later ones. */
 export interface CacheOptions {
-  /** `run anew` (--no-cache, --cache=false): no cache is asked or told. What is exported is written all the same, as by BuildKit. */
+  /** `run anew` (--no-cache, --cache=false): no cache is asked; what is made is kept for later builds on this machine, as by Docker. */
   readonly steps: 'reused' | 'run anew';
   /** Of the steps that caches are asked for and told of: --cache-run-layers, --cache-copy-layers. */
   readonly kinds: readonly CachedKind[];

@@ -12,7 +12,6 @@ import { keyedStepCache } from '../cache/keyed-step-cache.ts';
 import { kindsStepCache } from '../cache/kinds-step-cache.ts';
 import { layoutPlace } from '../cache/layout-place.ts';
 import { localStepCache, stepsFolder } from '../cache/local-step-cache.ts';
-import { noStepCache } from '../cache/no-step-cache.ts';
 import type { Places } from '../cache/places.ts';
 import { registryPlace } from '../cache/registry-place.ts';
 import { stackedStepCache } from '../cache/stacked-step-cache.ts';
@@ -32,30 +31,26 @@ export interface StepCachesWorld {
   now(): Date;
 }
 
-export function stepCaches(
-  options: CacheOptions,
-  world: StepCachesWorld,
-): Pick<Ports, 'cache' | 'earlierSteps' | 'keepsSteps' | 'inlineCache'> {
+export function stepCaches(options: CacheOptions, world: StepCachesWorld): Pick<Ports, 'cache' | 'earlierSteps' | 'inlineCache'> {
   const { steps, kinds, keyed, imports, exports, inline } = options;
   const forgiven = (cache: StepCache): StepCache => forgivingStepCache(cache, world);
   const place = (at: CachePlaceOption): CachePlace =>
     at.kind === 'layout' ? layoutPlace(at.folder) : registryPlace({ ...world, repository: parseReference(at.repository) });
   const exported = exports.map((one) => forgiven(exportedStepCache({ place: place(one), tag: one.tag, mode: one.mode })));
+  const local = forgiven(localStepCache(world));
   const inlineCache = inline === 'written' ? withInlineCache : null;
   if (steps === 'run anew') {
-    const keepsSteps = exported.length > 0 || inline === 'written' ? 'yes' : 'no';
-    const cache = exported.length > 0 ? stackedStepCache(exported) : noStepCache();
-    return { cache, earlierSteps: 'none', keepsSteps, inlineCache };
+    // As with Docker: later builds get what was made anew, not what was there before.
+    return { cache: stackedStepCache([local, ...exported]), earlierSteps: 'none', inlineCache };
   }
   const remote = [
     ...(keyed === null ? [] : [forgiven(keyedStepCache({ ...keyed, place: place(keyed.place), now: world.now }))]),
     ...imports.map((one) => forgiven(importedStepCache({ place: place(one), name: one.name }))),
   ];
-  const asked = stackedStepCache([forgiven(localStepCache(world)), ...remote]);
+  const asked = stackedStepCache([local, ...remote]);
   return {
     cache: stackedStepCache([kindsStepCache(asked, new Set(kinds)), ...exported]),
     earlierSteps: remote.length === 0 && isEmpty(stepsFolder(world.cacheFolder)) ? 'none' : 'maybe',
-    keepsSteps: 'yes',
     inlineCache,
   };
 }

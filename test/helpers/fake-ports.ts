@@ -273,7 +273,6 @@ export function fakeWorld(options: FakeOptions): FakeWorld {
     },
     cache: memoryCache(log),
     earlierSteps: 'maybe',
-    keepsSteps: 'yes',
     inlineCache: null,
     fileDigests: {
       async digestOf(content, _size, signal) {
