@@ -7,7 +7,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { removeTree } from '../sys/remove-tree.ts';
 import { withoutUsers } from './cache-use.ts';
-import type { CachedThing, Shelf } from './shelf.ts';
+import type { CachedThing, Shelf, ShelfKind } from './shelf.ts';
 
 export interface PruneOptions {
   readonly cacheFolder: string;
@@ -17,6 +17,8 @@ export interface PruneOptions {
   /** When the oldest build of another process began; null: there is none. */
   readonly oldestBuild: () => number | null;
   readonly wish: PruneWish;
+  /** Of what the wish names. Undefined: all. */
+  readonly kinds?: readonly ShelfKind[];
   readonly warn: (message: string) => void;
   readonly signal: AbortSignal;
 }
@@ -65,10 +67,13 @@ export async function prune(options: PruneOptions): Promise<Pruned> {
       await into.empty();
     }
   };
-  const wanted = wish.kind === 'unused' ? things.filter(({ lastUsedMs }) => lastUsedMs < wish.sinceMs) : things;
+  const { kinds } = options;
+  const meant = kinds === undefined ? things : things.filter(({ kind }) => kinds.includes(kind));
+  const wanted = wish.kind === 'unused' ? meant.filter(({ lastUsedMs }) => lastUsedMs < wish.sinceMs) : meant;
   await evictAll(wanted.values(), wish.kind === 'size' ? () => leftBytes <= wish.maxBytes : () => false);
   if (evicted.length > 0) {
-    const left = things.filter((thing) => !evicted.includes(thing));
+    const gone = new Set(evicted);
+    const left = things.filter((thing) => !gone.has(thing));
     for (const shelf of shelves) {
       const names = new Set(shelf.useless());
       if (names.size > 0) await evictAll(left.filter(({ kind, name }) => kind === shelf.kind && names.has(name)).values(), () => false);

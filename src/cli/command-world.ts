@@ -1,4 +1,6 @@
 /** What a command knows of the process that it runs in: everything comes in as values, so that tests can give others. */
+import type { Pruned, PruneWish } from '../blob/prune.ts';
+import type { CachedThing, ShelfKind } from '../blob/shelf.ts';
 import type { Report } from '../build/events.ts';
 import type { SourceText } from '../dockerfile/instruction.ts';
 import type { TsbuildError } from '../errors.ts';
@@ -27,6 +29,25 @@ export interface RunContext {
 /** `cacheDir`: absolute; null: where a build keeps its cache by default. */
 export type Examine = (request: { readonly cacheDir: string | null }) => Promise<DoctorFacts>;
 
+/** A cache folder, for whoever looks after it. */
+export interface CacheUpkeep extends AsyncDisposable {
+  /** Absolute. */
+  readonly path: string;
+  list(): Promise<readonly CachedThing[]>;
+  /** `kinds`: what may go; undefined: all. */
+  prune(wish: PruneWish, kinds: readonly ShelfKind[] | undefined): Promise<Pruned>;
+  /** Every thing, checked. What is damaged is removed when it is told. */
+  verify(): AsyncIterable<{ readonly thing: CachedThing; readonly damage: DamagedThing | null }>;
+}
+
+export interface DamagedThing {
+  readonly why: string;
+  readonly outcome: 'evicted' | 'in use' | 'failed';
+}
+
+/** `cacheDir`: absolute; null: where a build keeps its cache by default. */
+export type OpenCache = (cacheDir: string | null) => Promise<CacheUpkeep>;
+
 export interface CommandWorld extends CommandLineWorld {
   readonly stdout: 'terminal' | 'pipe';
   readonly signal: AbortSignal;
@@ -39,6 +60,7 @@ export interface CommandWorld extends CommandLineWorld {
   runElsewhere(): Promise<number | null>;
   readonly runBuild: RunBuild;
   readonly examine: Examine;
+  readonly openCache: OpenCache;
 }
 
 /** `told`: help, version, or what else was asked for. */

@@ -135,6 +135,14 @@ export const FLAGS = [
     help: 'Where pulled layers, steps of earlier builds and caches of RUN --mount=type=cache are kept. Default: ~/.cache/tsbuild ($XDG_CACHE_HOME/tsbuild).',
   },
   {
+    name: 'cache-max-size',
+    kind: 'value',
+    value: 'size',
+    group: 'Caches',
+    default: '20g',
+    help: 'What the cache folder may hold after a build: bytes, or with k, m, g or t. The least recently used goes first, caches of RUN --mount=type=cache last. 0 or none: no bound.',
+  },
+  {
     name: 'cache',
     kind: 'boolean',
     group: 'Caches',

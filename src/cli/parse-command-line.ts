@@ -23,6 +23,7 @@ import type {
 import { parseBuildContext } from './parse-build-context.ts';
 import { cacheOptions } from './parse-cache-options.ts';
 import { parseSecret } from './parse-secret.ts';
+import { DEFAULT_CACHE_SIZE, parseBound } from './parse-size.ts';
 import { collectProblems, type Problems } from './problems.ts';
 import { type GivenFlags, readFlags } from './read-flags.ts';
 import { resolveReport } from './resolve-report.ts';
@@ -256,6 +257,7 @@ function executionOptions(flags: GivenFlags, world: CommandLineWorld, problems: 
   return {
     isolation: ISOLATION_CHOICES.find((name) => name === flags.value('isolation')) ?? 'auto',
     cacheDir: absolute(flags.value('cache-dir'), world),
+    cacheMaxBytes: problems.attempt('--cache-max-size', () => parseBound(flags.value('cache-max-size') ?? DEFAULT_CACHE_SIZE)) ?? null,
     tmpDir: absolute(flags.value('tmp-dir'), world),
     secrets: [...secrets.values()],
     ignorePaths,

@@ -30,6 +30,7 @@ export async function runProcess(argv: readonly string[], programs: BundledProgr
       abort.abort();
     });
   }
+  const warn = (message: string): void => void process.stderr.write(`warning: ${message}\n`);
   const code = await runCommand(argv, {
     env: process.env,
     cwd: process.cwd(),
@@ -41,6 +42,7 @@ export async function runProcess(argv: readonly string[], programs: BundledProgr
     writeResult: (text) => process.stdout.write(text),
     runElsewhere: async () => (await import('./user-namespace.ts')).runInUserNamespace(process.argv.slice(1)),
     runBuild: async (options, context) => (await import('./wire.ts')).runBuild(options, { ...context, programs }),
+    openCache: async (cacheDir) => (await import('./cache-upkeep.ts')).openUpkeep(cacheDir, warn, abort.signal),
     examine: async (request) => (await import('./doctor-examine.ts')).examine({ ...request, programs }),
   });
   if (typeof code === 'number') return { code, ended: 'other' };

@@ -7,6 +7,7 @@ type Subcommand = (argv: readonly string[], world: CommandWorld) => Promise<Exit
 
 const LOAD: Readonly<Record<SubcommandName, () => Promise<Subcommand>>> = {
   doctor: async () => (await import('./doctor.ts')).doctor,
+  cache: async () => (await import('./cache.ts')).cache,
 };
 
 export async function runSubcommand(name: SubcommandName, ...given: Parameters<Subcommand>): Promise<ExitKind | number> {

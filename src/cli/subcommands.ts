@@ -5,11 +5,12 @@
 import { TsbuildError } from '../errors.ts';
 import { nearest } from '../words/nearest.ts';
 
-export type SubcommandName = 'doctor';
+export type SubcommandName = 'doctor' | 'cache';
 
 /** `summary`: one line for `tsbuild --help`. */
 export const SUBCOMMANDS: readonly { readonly name: SubcommandName; readonly summary: string }[] = [
   { name: 'doctor', summary: 'Tell which isolations work here, and why.' },
+  { name: 'cache', summary: 'List, prune or verify what caches keep.' },
 ];
 
 /** The sub-command that the line begins with; undefined: it is a build's. Throws USAGE for a word that is none. */

@@ -44,6 +44,7 @@ import { deviceKey } from '../unpacked/device-key.ts';
 import { folderLibrary } from '../unpacked/folder-library.ts';
 import { openTemporaryFolder, openWorkFolder } from '../unpacked/work-folder.ts';
 import { cachePlaces, homeFolder, temporaryFolderOf } from './cache-place.ts';
+import { pruneAtEnd } from './cache-upkeep.ts';
 import type { BuildEnd } from './command-world.ts';
 import { filesOfBuild } from './files-of-build.ts';
 import { openSource, type SourcePlace } from './open-source.ts';
@@ -69,6 +70,7 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
   const now = (): Date => new Date();
   const { path: cacheFolder, folders } = openCacheAt(cachePlaces(options.execution.cacheDir, process.env, process.geteuid?.() ?? 0), warn);
   await using work = await openWorkFolder(folders.work, warn);
+  await using _prune = pruneAtEnd({ cacheFolder, workFolder: work.path, maxBytes: options.execution.cacheMaxBytes, warn, signal });
   const { tmpDir } = options.execution;
   const temporaryFolder = tmpDir ?? temporaryFolderOf(process.env);
   await using temporary = temporaryFolder === null ? null : await openTemporaryFolder(temporaryFolder, warn);

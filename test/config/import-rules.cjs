@@ -25,7 +25,7 @@ const SEAMS = [
   'src/unpacked/layer-library.ts',
 ];
 const PURE = ['plan', 'copy'];
-const WIRING = '^src/(cli/(wire|open-source|step-caches|doctor-examine|rungs|user-namespace)\\.ts$|demo/)';
+const WIRING = '^src/(cli/(wire|open-source|step-caches|cache-upkeep|doctor-examine|rungs|user-namespace)\\.ts$|demo/)';
 
 const anyOf = (names) => `(${names.join('|')})`;
 const exact = (files) => `^${anyOf(files.map((f) => f.replaceAll('.', '\\.')))}$`;

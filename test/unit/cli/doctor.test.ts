@@ -91,6 +91,7 @@ async function run(argv: readonly string[], facts = FACTS, elsewhere: number | n
     },
     runElsewhere: async () => elsewhere,
     runBuild: () => Promise.reject(new Error('must not be called')),
+    openCache: () => Promise.reject(new Error('must not be called')),
     examine: async (request) => {
       asked.push(request);
       return facts;

@@ -64,6 +64,7 @@ test('with nothing but --no-push, everything has its default', () => {
     execution: {
       isolation: 'auto',
       cacheDir: null,
+      cacheMaxBytes: 20_000_000_000,
       tmpDir: null,
       secrets: [],
       ignorePaths: [],
@@ -180,6 +181,11 @@ describe('each flag does what it says', () => {
     ],
     [['--ignore-path', '/tmp/', '--ignore-path=/var//log/../lib'], 'execution', () => ({ ignorePaths: ['/tmp', '/var/lib'] })],
     [['--cache-dir', 'cache'], 'execution', () => ({ cacheDir: join(cwd, 'cache') })],
+    [['--cache-max-size', '1.5GB'], 'execution', () => ({ cacheMaxBytes: 1_500_000_000 })],
+    [['--cache-max-size=500m'], 'execution', () => ({ cacheMaxBytes: 500_000_000 })],
+    [['--cache-max-size=4096'], 'execution', () => ({ cacheMaxBytes: 4096 })],
+    [['--cache-max-size=0'], 'execution', () => ({ cacheMaxBytes: null })],
+    [['--cache-max-size=none'], 'execution', () => ({ cacheMaxBytes: null })],
     [['--reproducible'], 'image', () => ({ date: new Date(0) })],
     [['--no-cache'], 'caches', () => ({ steps: 'run anew' })],
     [
@@ -519,4 +525,9 @@ test('a Containerfile is suggested when there is no Dockerfile', () => {
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+test.each(['-1', '20x', 'g', '1e9', '99999999999999t', ' 20g'])('"%s" is no size for the cache', (size) => {
+  const hint = 'write bytes, or a number with k, m, g or t, such as 20g';
+  expect(faults([...fine, `--cache-max-size=${size}`])).toEqual([`USAGE --cache-max-size: "${size}" is not a size | ${hint}`]);
 });

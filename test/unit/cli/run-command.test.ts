@@ -47,6 +47,7 @@ async function run(
     },
     runElsewhere,
     runBuild,
+    openCache: () => Promise.reject(new Error('must not be called')),
     examine: () => Promise.reject(new Error('must not be called')),
   };
   const exit = await runCommand(['--context=.', ...argv], world);
