@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { cacheUse } from '../../src/blob/cache-use.ts';
 import { diskStore } from '../../src/blob/disk-store.ts';
 import type { CachePlace } from '../../src/cache/cache-place.ts';
 import { exportedStepCache } from '../../src/cache/exported-step-cache.ts';
@@ -8,10 +9,13 @@ import { importedStepCache } from '../../src/cache/imported-step-cache.ts';
 import { keyedStepCache } from '../../src/cache/keyed-step-cache.ts';
 import { kindsStepCache } from '../../src/cache/kinds-step-cache.ts';
 import { layoutPlace } from '../../src/cache/layout-place.ts';
+import { localStepCache } from '../../src/cache/local-step-cache.ts';
+import { places } from '../../src/cache/places.ts';
 import { registryPlace } from '../../src/cache/registry-place.ts';
 import { stackedStepCache } from '../../src/cache/stacked-step-cache.ts';
 import type { StepCache } from '../../src/cache/step-cache.ts';
 import { createRegistryClient } from '../../src/registry/create-client.ts';
+import { openWorkFolder } from '../../src/unpacked/work-folder.ts';
 import { type DockerRegistry, startDockerRegistry } from '../helpers/docker-registry.ts';
 import { registryOptions } from '../helpers/fault-registry.ts';
 import { type StepCachePlace, stepCacheContract } from './step-cache-contract.ts';
@@ -68,5 +72,35 @@ stepCacheContract('a registry behind an empty one, for some kinds', async () => 
       await empty[Symbol.asyncDispose]();
       await place[Symbol.asyncDispose]();
     },
+  };
+});
+stepCacheContract('the cache folder', async () => {
+  const cacheFolder = await mkdtemp(join(tmpdir(), 'tsbuild-cache-'));
+  return {
+    async open() {
+      const work = await openWorkFolder(join(cacheFolder, 'work'), () => undefined);
+      const use = cacheUse(cacheFolder, work.startedMs);
+      const store = diskStore(cacheFolder, work.path, use);
+      const cache = localStepCache({
+        cacheFolder,
+        workFolder: work.path,
+        store,
+        use,
+        places: places({ cacheFolder, workFolder: work.path }),
+      });
+      return {
+        ...cache,
+        // A build's own layers are in the store before any cache is told of them.
+        async keep(step, signal) {
+          signal.throwIfAborted();
+          const bytes = await step.layer.open(signal);
+          const upload = await store.begin(signal);
+          for await (const chunk of bytes) await upload.write(chunk as Buffer);
+          await upload.commit(step.layer.descriptor);
+          await cache.keep(step, signal);
+        },
+      };
+    },
+    [Symbol.asyncDispose]: () => rm(cacheFolder, { recursive: true }),
   };
 });
