@@ -60,8 +60,8 @@ export async function build(request: BuildRequest, ports: Ports, signal: AbortSi
 
 /** The image is where it should be; what is left is for other builds. */
 async function keepForLater(work: readonly Promise<void>[], { cache, fileDigests }: Ports, signal: AbortSignal): Promise<void> {
-  await Promise.all(work);
-  await cache.finish(signal);
+  // Together: how long a cache may take is up to its end.
+  await Promise.all([...work, cache.finish(signal)]);
   await fileDigests.save();
 }
 

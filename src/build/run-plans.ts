@@ -60,6 +60,7 @@ export async function runPlans(run: PlanRun): Promise<readonly FinishedStage[]> 
   }
   // The first failure is the reason of the abort; stages that it took down reject with that, or with what it led to.
   halt.signal.throwIfAborted();
+  builder.keepUnneeded();
   const steps = await builder.listed();
   return Promise.all(
     plans.map(async (plan) => {
@@ -76,6 +77,8 @@ interface StageBuilder {
   begun(): readonly Promise<unknown>[];
   /** See FinishedStage. */
   listed(): Promise<readonly MadeStep[]>;
+  /** Tells caches of the steps of stages that were not begun, as far as one of them knows those: an export holds them, too. */
+  keepUnneeded(): void;
 }
 
 /** What all stages share. */
@@ -148,7 +151,15 @@ function stageBuilder(run: PlanRun): StageBuilder {
     listed: [],
   };
   const listed = async (): Promise<readonly MadeStep[]> => (await Promise.all(shop.listed)).filter((step) => step !== null);
-  return { stateOf: shop.stateOf, begun: () => work, listed };
+  const keepUnneeded = (): void => {
+    for (const { key, stage } of stages.filter((one) => !states.has(one.key))) {
+      for (const [i, step] of stage.steps.entries()) {
+        const answer = answers.get(key)?.[i];
+        if (step.kind !== 'config' && answer !== undefined) run.later(keepFound(step, answer, shop).catch(() => undefined));
+      }
+    }
+  };
+  return { stateOf: shop.stateOf, begun: () => work, listed, keepUnneeded };
 }
 
 function firstStepNumbers(stages: readonly PlannedStage[]): ReadonlyMap<string, number> {
@@ -261,7 +272,15 @@ async function handOver(
     .key()
     .then(
       async (stepKey) =>
-        (stepKey === null ? null : { ...stepKey, kind: step.kind, layer: await layer, created, serves }) satisfies MadeStep | null,
+        (stepKey === null
+          ? null
+          : {
+              ...stepKey,
+              kind: step.kind,
+              layer: await layer,
+              created: run.request.date?.toISOString() ?? created,
+              serves,
+            }) satisfies MadeStep | null,
     );
   made.catch(() => undefined);
   if (ports.inlineCache !== null && serves === 'image') shop.listed.push(made);
@@ -271,6 +290,12 @@ async function handOver(
   };
   // A cache that fails says so itself.
   run.later(keep().catch(() => undefined));
+}
+
+async function keepFound(step: StepLayer['step'], answer: Promise<Answer>, { ports, run }: Shop): Promise<void> {
+  const { key, found } = await answer;
+  const stepKey = found === null ? null : await key();
+  if (found !== null && stepKey !== null) await ports.cache.keep({ ...stepKey, ...found, kind: step.kind, serves: 'other' }, run.keeping);
 }
 
 /** Fails where the machine cannot execute the programs of the stage's base. */

@@ -2,6 +2,7 @@
 import type { BaseImage } from '../base-image/image-source.ts';
 import { locate } from '../errors.ts';
 import type { Layer } from '../image/image.ts';
+import { withoutInlineCache } from '../image/inline-cache.ts';
 import { baseKey, type Stage } from '../plan/plan.ts';
 import type { LayerNeed } from '../unpacked/layer-library.ts';
 import { baseHistory } from './base-history.ts';
@@ -38,7 +39,7 @@ export async function startStage(stage: Stage, start: StageStart): Promise<Stage
       if (image === undefined) throw new Error(`the base ${base.ref} was not resolved`);
       for (const layer of image.layers) start.offer(layer);
       return {
-        baseConfig: image.config,
+        baseConfig: withoutInlineCache(image.config),
         format: image.format,
         layers: layersOf(image, start, (error) => locate(error, stage.at)),
         baseHistory: baseHistory(image),

@@ -6,13 +6,11 @@ import { TsbuildError } from '../errors.ts';
 import { type AssembledImage, assembleImage } from '../image/assemble.ts';
 import type { Digest } from '../image/digest.ts';
 import type { Descriptor, ImageConfig } from '../image/image.ts';
+import { CACHE_FIELD } from '../image/inline-cache.ts';
 import { isObject } from '../image/json.ts';
 import { cacheImage } from './cache-entry.ts';
 import { checkedDigest, checkedKind, checkedLayer, checkedTime } from './checked.ts';
 import type { CachedKind, CacheKey, MadeStep } from './step-cache.ts';
-
-/** The field of an image config. An image that is built upon one that has it must not take it over. */
-export const CACHE_FIELD = 'tsbuild.cache.v1';
 
 export interface DocumentStep {
   readonly kind: CachedKind;

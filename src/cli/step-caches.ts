@@ -16,11 +16,19 @@ import type { Places } from '../cache/places.ts';
 import { registryPlace } from '../cache/registry-place.ts';
 import { stackedStepCache } from '../cache/stacked-step-cache.ts';
 import type { StepCache } from '../cache/step-cache.ts';
+import type { Digest } from '../image/digest.ts';
 import { parseReference } from '../image/reference.ts';
 import type { RegistryClient } from '../registry/registry-client.ts';
 import type { CacheOptions, CachePlaceOption } from './options.ts';
 
-export interface StepCachesWorld {
+/** Layers that caches gave and that were read: what may be wrong where a build meets a damaged layer. */
+export interface ReadFromCaches {
+  readonly opened: Set<Digest>;
+  /** Found damaged, or suspected of it, by an earlier try of this build. */
+  readonly refused: ReadonlySet<Digest>;
+}
+
+export interface StepCachesWorld extends ReadFromCaches {
   readonly cacheFolder: string;
   readonly workFolder: string;
   readonly store: DiskStore;
@@ -47,11 +55,28 @@ export function stepCaches(options: CacheOptions, world: StepCachesWorld): Pick<
     ...(keyed === null ? [] : [forgiven(keyedStepCache({ ...keyed, place: place(keyed.place), now: world.now }))]),
     ...imports.map((one) => forgiven(importedStepCache({ place: place(one), name: one.name }))),
   ];
-  const asked = stackedStepCache([local, ...remote]);
+  const asked = suspiciousStepCache(stackedStepCache([local, ...remote]), world);
   return {
     cache: stackedStepCache([kindsStepCache(asked, new Set(kinds)), ...exported]),
     earlierSteps: remote.length === 0 && isEmpty(stepsFolder(world.cacheFolder)) ? 'none' : 'maybe',
     inlineCache,
+  };
+}
+
+/** Gives nothing that is refused, and remembers what is read. */
+function suspiciousStepCache(cache: StepCache, { opened, refused }: ReadFromCaches): StepCache {
+  return {
+    ...cache,
+    async find(key, kind, signal) {
+      const found = await cache.find(key, kind, signal);
+      if (found === null || refused.has(found.layer.descriptor.digest)) return null;
+      const { layer } = found;
+      const open: typeof layer.open = (own) => {
+        opened.add(layer.descriptor.digest);
+        return layer.open(own);
+      };
+      return { ...found, layer: { ...layer, open } };
+    },
   };
 }
 

@@ -22,7 +22,8 @@ import { fetchGitCheckout } from '../context/git-source.ts';
 import { download } from '../context/http-source.ts';
 import { localContext } from '../context/local-context.ts';
 import { statDigests } from '../context/stat-digests.ts';
-import { TsbuildError } from '../errors.ts';
+import { type ErrorCode, TsbuildError } from '../errors.ts';
+import type { Digest } from '../image/digest.ts';
 import type { Image } from '../image/image.ts';
 import { isLayoutReference } from '../image/layout-reference.ts';
 import { hostPlatform } from '../image/platform.ts';
@@ -51,7 +52,7 @@ import { openSource, type SourcePlace } from './open-source.ts';
 import type { BuildOptions, OutputOptions, SecretOption } from './options.ts';
 import { writeAfterPublishing } from './result-files.ts';
 import type { BundledPrograms } from './rungs.ts';
-import { stepCaches } from './step-caches.ts';
+import { type ReadFromCaches, stepCaches } from './step-caches.ts';
 import { tellChecking, tellResolving } from './tell-waiting.ts';
 
 export interface BuildContext {
@@ -62,8 +63,30 @@ export interface BuildContext {
   readonly programs: BundledPrograms;
 }
 
-/** One build from its options, with this machine's environment. */
+/** What a damaged layer fails with, wherever it is read. */
+const DAMAGE: readonly ErrorCode[] = ['BLOB_DIGEST_MISMATCH', 'BLOB_NOT_FOUND', 'LAYER_INVALID', 'LAYER_PATH_ESCAPE'];
+
+/**
+ * One build from its options, with this machine's environment. Where a layer that a cache gave turns out to be damaged, the build
+ * is made again without it: a cache only ever costs time.
+ */
 export async function runBuild(options: BuildOptions, context: BuildContext): Promise<BuildEnd> {
+  const opened = new Set<Digest>();
+  try {
+    return await buildOnce(options, context, { opened, refused: new Set() });
+  } catch (error) {
+    // What came by stdin cannot be read twice.
+    const again = opened.size > 0 && !(options.source.kind === 'archive' && options.source.from.kind === 'stdin');
+    if (!again || context.signal.aborted || !(error instanceof TsbuildError) || !DAMAGE.includes(error.code)) throw error;
+    context.report({
+      type: 'warning',
+      message: `a layer of a cache cannot be used, so the build begins anew without it: ${error.message}`,
+    });
+    return buildOnce(options, context, { opened: new Set(), refused: opened });
+  }
+}
+
+async function buildOnce(options: BuildOptions, context: BuildContext, caches: ReadFromCaches): Promise<BuildEnd> {
   const { report, signal } = context;
   await checkDigestFiles(options.resultFiles);
   const warn = (message: string): void => report({ type: 'warning', message });
@@ -102,7 +125,7 @@ export async function runBuild(options: BuildOptions, context: BuildContext): Pr
         return chooseBackend(wanted, { workFolder: join(rootfsFolder, 'rootfs'), programs: context.programs, devices, build }, report);
       }),
       layers: date === null ? layers : datedLibrary(layers, { store, date }),
-      ...stepCaches(options.caches, { cacheFolder, workFolder: work.path, store, use, places: delivered, client, warn, now }),
+      ...stepCaches(options.caches, { cacheFolder, workFolder: work.path, store, use, places: delivered, client, warn, now, ...caches }),
       fileDigests: statDigests({ ...rememberedContext(options.source, cacheFolder), workFolder: work.path, now }),
       cacheMounts: folderCacheMounts(folders.mounts, isRoot() ? 'apply' : 'skip'),
       secret: secretReader(options.execution.secrets, process.env),

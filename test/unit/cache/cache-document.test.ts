@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { CACHE_FIELD, decodeDocument, encodeDocument, withInlineCache } from '../../../src/cache/cache-document.ts';
+import { decodeDocument, encodeDocument, withInlineCache } from '../../../src/cache/cache-document.ts';
 import { decodeEntry, encodeEntry } from '../../../src/cache/cache-entry.ts';
 import { digestOf } from '../../../src/image/digest.ts';
 import { parseImageConfig } from '../../../src/image/image-config.ts';
+import { CACHE_FIELD } from '../../../src/image/inline-cache.ts';
 import { parseManifest } from '../../../src/image/manifest.ts';
 import { madeStep, newKey, type TestStep } from '../../contract/step-cache-contract.ts';
 import { testImage } from '../../helpers/test-image.ts';
