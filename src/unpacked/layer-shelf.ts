@@ -30,14 +30,21 @@ export function layerShelf(cacheFolder: string): Shelf {
     lastUsedMs,
     useless: () => [],
     async list() {
-      const names = new Set(namesIn(join(cacheFolder, 'indexes')));
-      for (const style of STYLES) for (const name of namesIn(join(cacheFolder, 'layers', style))) names.add(name);
+      // Every build looks at all of them when it ends, so each costs as few calls as can be.
+      const unpacked = new Map<string, string[]>();
+      for (const name of namesIn(join(cacheFolder, 'indexes'))) if (HEX_NAMES.test(name)) unpacked.set(name, []);
+      for (const folder of STYLES.map((style) => join(cacheFolder, 'layers', style))) {
+        for (const name of namesIn(folder)) {
+          if (HEX_NAMES.test(name)) unpacked.set(name, [...(unpacked.get(name) ?? []), `${folder}/${name}`]);
+        }
+      }
       const found: CachedThing[] = [];
-      for (const name of names) {
-        const usedMs = HEX_NAMES.test(name) ? lastUsedMs(name) : null;
+      for (const [name, own] of unpacked) {
+        const index = lstatSync(indexPath(name), { throwIfNoEntry: false });
+        const usedMs = index?.mtimeMs ?? lastUsedMs(name);
         if (usedMs === null) continue;
-        let bytes = lstatSync(indexPath(name), { throwIfNoEntry: false })?.size ?? 0;
-        for (const folder of folders(name)) bytes += await notedBytes(folder);
+        let bytes = index?.size ?? 0;
+        for (const folder of own) bytes += await notedBytes(folder);
         found.push({ kind: 'layer', name, label: `sha256:${name}`, bytes, lastUsedMs: usedMs });
       }
       return found;

@@ -26,9 +26,9 @@ export function unpackedBytes({ puts }: LayerIndex): number {
 
 /** Found out and noted when nobody has. 0: there is no such folder. */
 export async function notedBytes(folder: string): Promise<number> {
-  if (lstatSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return 0;
   const noted = read(sizeFile(folder));
   if (noted !== null) return noted;
+  if (lstatSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return 0;
   const bytes = await treeBytes(folder);
   writeFileSync(sizeFile(folder), String(bytes));
   return bytes;
