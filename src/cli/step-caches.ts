@@ -24,6 +24,8 @@ import type { CacheOptions, CachePlaceOption } from './options.ts';
 /** Layers that caches gave and that were read: what may be wrong where a build meets a damaged layer. */
 export interface ReadFromCaches {
   readonly opened: Set<Digest>;
+  /** Those of them that could not be read to their end. */
+  readonly failed: Set<Digest>;
   /** Found damaged, or suspected of it, by an earlier try of this build. */
   readonly refused: ReadonlySet<Digest>;
 }
@@ -64,16 +66,24 @@ export function stepCaches(options: CacheOptions, world: StepCachesWorld): Pick<
 }
 
 /** Gives nothing that is refused, and remembers what is read. */
-function suspiciousStepCache(cache: StepCache, { opened, refused }: ReadFromCaches): StepCache {
+function suspiciousStepCache(cache: StepCache, { opened, failed, refused }: ReadFromCaches): StepCache {
   return {
     ...cache,
     async find(key, kind, signal) {
       const found = await cache.find(key, kind, signal);
       if (found === null || refused.has(found.layer.descriptor.digest)) return null;
       const { layer } = found;
-      const open: typeof layer.open = (own) => {
-        opened.add(layer.descriptor.digest);
-        return layer.open(own);
+      const { digest } = layer.descriptor;
+      const open: typeof layer.open = async (own) => {
+        opened.add(digest);
+        // What an abort cuts short has no fault of its own.
+        const fail = (): void => void (own.aborted || failed.add(digest));
+        try {
+          return (await layer.open(own)).once('error', fail);
+        } catch (error) {
+          fail();
+          throw error;
+        }
       };
       return { ...found, layer: { ...layer, open } };
     },

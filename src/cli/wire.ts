@@ -71,18 +71,20 @@ const DAMAGE: readonly ErrorCode[] = ['BLOB_DIGEST_MISMATCH', 'BLOB_NOT_FOUND', 
  * is made again without it: a cache only ever costs time.
  */
 export async function runBuild(options: BuildOptions, context: BuildContext): Promise<BuildEnd> {
-  const opened = new Set<Digest>();
+  const [opened, failed] = [new Set<Digest>(), new Set<Digest>()];
   try {
-    return await buildOnce(options, context, { opened, refused: new Set() });
+    return await buildOnce(options, context, { opened, failed, refused: new Set() });
   } catch (error) {
     // What came by stdin cannot be read twice.
-    const again = opened.size > 0 && !(options.source.kind === 'archive' && options.source.from.kind === 'stdin');
-    if (!again || context.signal.aborted || !(error instanceof TsbuildError) || !DAMAGE.includes(error.code)) throw error;
+    const once = options.source.kind === 'archive' && options.source.from.kind === 'stdin';
+    if (once || context.signal.aborted || !(error instanceof TsbuildError)) throw error;
+    // A layer whose bytes are what its cache promises may still not be what the step made.
+    if (failed.size === 0 && !(opened.size > 0 && DAMAGE.includes(error.code))) throw error;
     context.report({
       type: 'warning',
       message: `a layer of a cache cannot be used, so the build begins anew without it: ${error.message}`,
     });
-    return buildOnce(options, context, { opened: new Set(), refused: opened });
+    return buildOnce(options, context, { opened: new Set(), failed: new Set(), refused: opened });
   }
 }
 
