@@ -136,7 +136,8 @@ async function buildOnce(options: BuildOptions, context: BuildContext, caches: R
       sinks: sinksOf(options.output, client, { report, places: delivered }),
       scratchFolder: scratch,
       fullDisk: () => (isDiskFull(rootfsFolder) ? rootfsFolder : null),
-      parallelRuns: availableParallelism(),
+      // Commands wait for networks and disks as much as they compute; more at once would cost memory first.
+      parallelRuns: 2 * availableParallelism(),
       report,
       now,
     };
@@ -194,6 +195,7 @@ function requestOf({ image, execution }: BuildOptions, dockerfile: BuildRequest[
     contexts: image.contexts,
     date: image.date,
     ignorePaths: execution.ignorePaths,
+    layers: image.layers,
   };
 }
 
