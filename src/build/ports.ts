@@ -22,6 +22,8 @@ export interface BuildRequest extends Omit<PlanInputs, 'platform'> {
   readonly date: Date | null;
   /** Paths (absolute inside the rootfs) that a RUN's layer leaves out. */
   readonly ignorePaths: readonly string[];
+  /** What the image gets of its stages; caches always have the layers of single steps. */
+  readonly layers: 'one for each step' | 'one for each stage';
 }
 
 /** A file that ADD fetched. */

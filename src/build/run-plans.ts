@@ -20,6 +20,7 @@ import { distinctStages, keyIn, keysOfImage, type PlannedStage, programPlatform,
 import type { BuildRequest, Ports } from './ports.ts';
 import { runStage, type StepLayer } from './run-stage.ts';
 import { fetchingOnce, type SharedSources, sharedSources } from './shared-sources.ts';
+import { squashStage } from './single-snapshot.ts';
 import type { OriginFiles, StageContext } from './stage-context.ts';
 import { materialsOf, type StageState } from './stage-state.ts';
 import { layersOf, startStage } from './start-stage.ts';
@@ -193,8 +194,9 @@ async function buildStage(
   const context: StageContext = { stage, ports, signal, runNeed, files: (origin, need) => filesOf(origin, need, plan, shop) };
   const start = await startStage(stage, { ports, sources, bases: run.bases, halt, need: runNeed, stateAt, offer });
   const platform = run.plans.length === 1 ? null : formatPlatform(stage.platform);
-  const steps = (undo: Cleanup): Promise<StageState> =>
-    runStage(start, {
+  const single = request.layers === 'one for each stage' && shop.inImage.has(key);
+  const steps = async (undo: Cleanup): Promise<StageState> => {
+    const end = await runStage(start, {
       context,
       answers,
       told: { stage, report: ports.report, signal, numbering, id, platform },
@@ -206,8 +208,14 @@ async function buildStage(
         return rootfs;
       },
       whenFree: (task) => shop.runs.run(task),
-      handOver: (layer) => handOver(layer, { key, offer, shop }),
+      handOver: (layer) => handOver(layer, { key, offer: single ? () => undefined : offer, shop }),
     });
+    if (!single) return end;
+    const squashed = await squashStage(start, end, { layers: ports.layers, need: runNeed, signal });
+    const failed = (error: unknown): void => halt.stop(locate(error, stage.at));
+    for (const { layer } of squashed.layers.slice(start.layers.length)) shop.begin(layer.then(offer, failed));
+    return squashed;
+  };
   const places = backend === null ? null : shop.placesOf(backend);
   // Later stages read the layers of an overlay where its rootfs made them.
   if (places === null) return steps(run.undo);
@@ -268,20 +276,18 @@ async function handOver(
   await sealed;
   if (run.halt.signal.aborted) return;
   const serves: MadeStep['serves'] = shop.inImage.has(key) ? 'image' : 'other';
-  const made = answer
-    .key()
-    .then(
-      async (stepKey) =>
-        (stepKey === null
-          ? null
-          : {
-              ...stepKey,
-              kind: step.kind,
-              layer: await layer,
-              created: run.request.date?.toISOString() ?? created,
-              serves,
-            }) satisfies MadeStep | null,
-    );
+  const made = answer.key().then(
+    async (stepKey) =>
+      (stepKey === null
+        ? null
+        : {
+            ...stepKey,
+            kind: step.kind,
+            layer: await layer,
+            created: run.request.date?.toISOString() ?? created,
+            serves,
+          }) satisfies MadeStep | null,
+  );
   made.catch(() => undefined);
   if (ports.inlineCache !== null && serves === 'image') shop.listed.push(made);
   const keep = async (): Promise<void> => {

@@ -277,6 +277,33 @@ export const FLAGS = [
   },
   { name: 'log-timestamp', kind: 'boolean', group: 'Logs', help: 'Begin each log line with the time.' },
   {
+    name: 'single-snapshot',
+    kind: 'boolean',
+    group: 'Kaniko compatibility',
+    help: 'One layer for all that the steps of a stage changed, instead of one for each step.',
+  },
+  {
+    name: 'snapshot-mode',
+    kind: 'value',
+    value: 'mode',
+    choices: ['full', 'redo', 'time'],
+    group: 'Kaniko compatibility',
+    aliases: ['snapshotMode'],
+    help: 'Accepted: how RUN steps run decides how changes are found, and each way finds at least what full finds, without reading files.',
+  },
+  {
+    name: 'skip-unused-stages',
+    kind: 'boolean',
+    group: 'Kaniko compatibility',
+    help: 'Accepted: a stage that the target does not need is never built.',
+  },
+  {
+    name: 'use-new-run',
+    kind: 'boolean',
+    group: 'Kaniko compatibility',
+    help: 'Accepted: it makes snapshots of Kaniko cheaper, and no way to run RUN steps has snapshots like these.',
+  },
+  {
     name: 'ignore-var-run',
     kind: 'boolean',
     group: 'Kaniko compatibility',

@@ -8,11 +8,8 @@ const BOOLEANS = [
   'dryrun',
   'force-build-metadata',
   'push-ignore-immutable-tag-errors',
-  'single-snapshot',
   'skip-default-registry-fallback',
   'skip-push-permission-check',
-  'skip-unused-stages',
-  'use-new-run',
 ] as const;
 
 const VALUES = [
@@ -33,8 +30,6 @@ const VALUES = [
   'registry-certificate',
   'registry-client-cert',
   'registry-map',
-  'snapshot-mode',
-  'snapshotMode',
 ] as const;
 
 export interface UnsupportedFlag {

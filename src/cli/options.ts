@@ -72,6 +72,8 @@ export interface ImageOptions {
   readonly date: Date | null;
   /** Each gets an image, without duplicates. None: one image for the platform of this machine. */
   readonly platforms: readonly Platform[];
+  /** --single-snapshot: `one for each stage`. */
+  readonly layers: 'one for each step' | 'one for each stage';
 }
 
 /** Where the image goes. At least one of the fields asks for something, or the build only checks that the Dockerfile works (--no-push). */

@@ -35,6 +35,11 @@ export function cacheOptions(flags: GivenFlags, { cwd, destinations }: CacheWorl
     const parsed = problems.attempt(`--cache-to ${text}`, () => parseCacheTo(text, cwd));
     return parsed === undefined ? [] : [parsed];
   });
+  if (flags.boolean('single-snapshot') === true && exports.some((one) => one.kind === 'inline'))
+    problems.usage(
+      '--cache-to type=inline names the layers of steps in the image, and with --single-snapshot it has none of them',
+      'leave one of the two out, or export to type=registry,ref=REF',
+    );
   return {
     steps: noCache || cache === false ? 'run anew' : 'reused',
     kinds: kindsOf(flags),

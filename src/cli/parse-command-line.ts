@@ -124,6 +124,7 @@ function imageOptions(flags: GivenFlags, world: CommandLineWorld, problems: Prob
     labels,
     date: (flags.boolean('reproducible') ?? false) ? reproducibleDate(world, problems) : null,
     platforms: platformOptions(flags, problems),
+    layers: flags.boolean('single-snapshot') === true ? 'one for each stage' : 'one for each step',
   };
 }
 

@@ -44,6 +44,7 @@ export interface FakeOptions {
   /** --platform. */
   readonly platforms?: readonly Platform[];
   readonly ignorePaths?: readonly string[];
+  readonly layers?: BuildRequest['layers'];
   readonly date?: Date;
   readonly parallelRuns?: number;
   /** Architectures whose programs the backend can execute; all when absent. */
@@ -307,6 +308,7 @@ export function fakeWorld(options: FakeOptions): FakeWorld {
     contexts: options.contexts ?? new Map(),
     date: options.date ?? null,
     ignorePaths: options.ignorePaths ?? [],
+    layers: options.layers ?? 'one for each step',
   };
 
   return {

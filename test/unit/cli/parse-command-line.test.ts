@@ -51,7 +51,15 @@ test('with nothing but --no-push, everything has its default', () => {
       dockerfilePath: join(cwd, 'Dockerfile'),
       dockerfileLabel: 'Dockerfile',
     },
-    image: { target: null, buildArgs: new Map(), contexts: new Map(), labels: new Map(), date: null, platforms: [] },
+    image: {
+      target: null,
+      buildArgs: new Map(),
+      contexts: new Map(),
+      labels: new Map(),
+      date: null,
+      platforms: [],
+      layers: 'one for each step',
+    },
     output: { destinations: [], push: 'never', tarPath: null, ociLayoutPath: null },
     resultFiles: { digestFile: null, imageNameWithDigestFile: null, imageNameTagWithDigestFile: null },
     registry: {
@@ -208,6 +216,8 @@ describe('each flag does what it says', () => {
     [['--verbosity=panic'], 'report', () => ({ verbosity: 'error' })],
     [['--log-format', 'color'], 'report', () => ({ color: 'color' })],
     [['--log-timestamp'], 'report', () => ({ timestamps: 'timestamps' })],
+    [['--single-snapshot'], 'image', () => ({ layers: 'one for each stage' })],
+    [['--snapshot-mode=time', '--skip-unused-stages', '--use-new-run'], 'image', () => ({ layers: 'one for each step' })],
     [['--force', '--cleanup'], 'execution', () => ({ inPlace: { outsideContainer: 'allowed', varRun: 'keep', afterwards: 'cleared' } })],
     [['--pre-cleanup', '--cleanup=false'], 'execution', () => ({ inPlace: { outsideContainer: 'refused', afterwards: 'left' } })],
     [['--preserve-context', '--cleanup'], 'execution', () => ({ inPlace: { afterwards: 'as before' } })],
@@ -432,15 +442,38 @@ describe('each fault is told with what to do', () => {
     expect(faults(argv)).toEqual(expected);
   });
 
+  test.each([
+    ['--snapshot-mode=fast', 'USAGE --snapshot-mode cannot be "fast" | choose one of full, redo, time'],
+    ['--snapshotMode=Full', 'USAGE --snapshot-mode cannot be "Full" | choose one of full, redo, time'],
+    [
+      '--use-new-run=maybe',
+      'USAGE --use-new-run is true or false, not "maybe" | write --use-new-run, --use-new-run=true or --use-new-run=false',
+    ],
+  ])('%s', (flag, expected) => {
+    expect(faults([...fine, flag])).toEqual([expected]);
+  });
+
+  test('an inline cache of layers that the image does not have', () => {
+    expect(faults([...fine, '--single-snapshot', '--cache-to=type=inline'])).toEqual([
+      expect.stringMatching(/^USAGE --cache-to type=inline names the layers of steps in the image, .* \| leave one of the two out/),
+    ]);
+  });
+
   test('all at once, in one error', () => {
-    expect(faults(['--context=none', '--insecure=2', '-d', 'x/A', '--snapshot-mode', 'full', '--oops'])).toEqual([
-      'NOT_SUPPORTED not supported yet: --snapshot-mode | this flag of Kaniko changes the build, so tsbuild does not ignore it; leave it out',
+    expect(faults(['--context=none', '--insecure=2', '-d', 'x/A', '--bucket', 'b', '--oops'])).toEqual([
+      'NOT_SUPPORTED not supported yet: --bucket | this flag of Kaniko changes the build, so tsbuild does not ignore it; leave it out',
       'USAGE unknown flag --oops | tsbuild --help lists all flags',
       'USAGE --insecure is true or false, not "2" | write --insecure, --insecure=true or --insecure=false',
       'CONTEXT_NOT_FOUND the context none does not exist | give an existing folder with --context',
       'REFERENCE_INVALID --destination: "x/A" is not an image reference: names are lower case | write x/a',
     ]);
   });
+});
+
+test.each(['full', 'redo', 'time'])('--snapshot-mode %s changes nothing: changes are found without one', (mode) => {
+  const options = parse(['--no-push']);
+  expect(parse(['--no-push', `--snapshot-mode=${mode}`])).toEqual(options);
+  expect(parse(['--no-push', `--snapshotMode=${mode}`, '--skip-unused-stages', '--use-new-run'])).toEqual(options);
 });
 
 test.each(UNSUPPORTED_KANIKO_FLAGS.map((flag) => [flag.name, flag] as const))("Kaniko's --%s is refused, not ignored", (name, { kind }) => {
