@@ -7,8 +7,8 @@ import type { TsbuildError } from '../errors.ts';
 import type { Published } from '../output/image-sink.ts';
 import type { DoctorFacts } from '../report/doctor-facts.ts';
 import type { ReportWorld } from '../report/reporter.ts';
+import type { CommandLineWorld } from './command-line-world.ts';
 import type { BuildOptions } from './options.ts';
-import type { CommandLineWorld } from './parse-command-line.ts';
 
 export interface BuildEnd {
   readonly published: readonly Published[];

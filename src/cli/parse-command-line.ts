@@ -4,38 +4,27 @@
  */
 import { isAbsolute, posix, resolve } from 'node:path';
 import { readDockerfile } from '../dockerfile/parse.ts';
-import { formatPlatform, type Platform, parsePlatform } from '../image/platform.ts';
 import { formatReference, parseReference, withDefaultTag } from '../image/reference.ts';
+import type { CommandLineWorld } from './command-line-world.ts';
 import { ISOLATION_CHOICES } from './flags.ts';
-import { UNSUPPORTED_KANIKO_VARIABLES } from './kaniko-flags.ts';
 import type {
   BuildOptions,
   ExecutionOptions,
   FolderSource,
-  ImageOptions,
   InPlaceWishes,
-  NamedContextOption,
   OutputOptions,
-  RegistryOptions,
   ResultFileOptions,
   SecretOption,
 } from './options.ts';
-import { parseBuildContext } from './parse-build-context.ts';
 import { cacheOptions } from './parse-cache-options.ts';
+import { imageOptions, splitPair } from './parse-image-options.ts';
+import { registryOptions } from './parse-registry-options.ts';
 import { parseSecret } from './parse-secret.ts';
 import { DEFAULT_CACHE_SIZE, parseBound } from './parse-size.ts';
 import { collectProblems, type Problems } from './problems.ts';
 import { type GivenFlags, readFlags } from './read-flags.ts';
 import { resolveReport } from './resolve-report.ts';
 import { readDockerfile as dockerfileBytes, resolveSource } from './resolve-source.ts';
-
-/** What a command line means depends on where it is typed. */
-export interface CommandLineWorld {
-  readonly env: Readonly<Record<string, string | undefined>>;
-  /** Absolute. */
-  readonly cwd: string;
-  readonly stderr: 'terminal' | 'pipe';
-}
 
 export type CommandLine =
   | { readonly asks: 'help' }
@@ -47,9 +36,6 @@ export function parseCommandLine(argv: readonly string[], world: CommandLineWorl
   const problems = collectProblems();
   const flags = readFlags(argv, problems);
   if (flags.asks !== 'build') return { asks: flags.asks };
-  for (const name of UNSUPPORTED_KANIKO_VARIABLES) {
-    if (world.env[name]) problems.add('NOT_SUPPORTED', `not supported yet: the variable ${name}`, `unset ${name}`);
-  }
   const source = resolveSource(
     {
       context: flags.value('context'),
@@ -94,55 +80,6 @@ function addFaults(source: FolderSource, problems: Problems): void {
   for (const error of readDockerfile(dockerfileBytes(source), source.dockerfileLabel).errors) problems.found(error);
 }
 
-function imageOptions(flags: GivenFlags, world: CommandLineWorld, problems: Problems): ImageOptions {
-  const buildArgs = new Map<string, string>();
-  for (const text of flags.list('build-arg')) {
-    const [name, value] = splitPair(text);
-    if (name === '') {
-      problems.usage(`--build-arg "${text}" has no name`, 'write --build-arg NAME=VALUE');
-      continue;
-    }
-    // Docker: without a value the environment's, and no argument at all when that is unset.
-    const found = value ?? world.env[name];
-    if (found !== undefined) buildArgs.set(name, found);
-  }
-  const labels = new Map<string, string>();
-  for (const text of flags.list('label')) {
-    const [name, value] = splitPair(text);
-    if (name === '' || value === undefined) problems.usage(`--label "${text}" is not NAME=VALUE`, 'write --label NAME=VALUE');
-    else labels.set(name, value);
-  }
-  const contexts = new Map<string, NamedContextOption>();
-  for (const text of flags.list('build-context')) {
-    const parsed = problems.attempt(`--build-context ${text.split('=', 1)[0]}`, () => parseBuildContext(text, world.cwd));
-    if (parsed !== undefined) contexts.set(parsed.key, parsed.context);
-  }
-  return {
-    target: flags.value('target') ?? null,
-    buildArgs,
-    contexts,
-    labels,
-    date: (flags.boolean('reproducible') ?? false) ? reproducibleDate(world, problems) : null,
-    platforms: platformOptions(flags, problems),
-    layers: flags.boolean('single-snapshot') === true ? 'one for each stage' : 'one for each step',
-  };
-}
-
-/** The last second of the year 9999: dates of images have years of four digits. */
-const LAST_SECOND = 253_402_300_799;
-
-/** Spec: reproducible-builds.org/specs/source-date-epoch. Kaniko's is always 1970. */
-function reproducibleDate({ env }: CommandLineWorld, problems: Problems): Date {
-  const text = env['SOURCE_DATE_EPOCH'] ?? '';
-  if (text === '') return new Date(0);
-  if (/^\d{1,12}$/.test(text) && Number(text) <= LAST_SECOND) return new Date(Number(text) * 1000);
-  problems.usage(
-    'the variable SOURCE_DATE_EPOCH is not a number of seconds since 1970',
-    'unset it, or take the time of a commit: SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)',
-  );
-  return new Date(0);
-}
-
 /** BuildKit's switch for a context that is a git repository; a build argument of Docker, and no ARG. */
 function keepGitDir(flags: GivenFlags, { env }: CommandLineWorld): string | undefined {
   const name = 'BUILDKIT_CONTEXT_KEEP_GIT_DIR';
@@ -151,23 +88,6 @@ function keepGitDir(flags: GivenFlags, { env }: CommandLineWorld): string | unde
     .map(splitPair)
     .findLast(([key]) => key === name);
   return given === undefined ? undefined : (given[1] ?? env[name]);
-}
-
-/** Each flag may hold several, separated by commas. */
-function platformOptions(flags: GivenFlags, problems: Problems): readonly Platform[] {
-  const found = new Map<string, Platform>();
-  for (const text of flags.list('platform')) {
-    // An unset variable of a pipeline.
-    if (text === '') continue;
-    for (const one of text.split(',')) {
-      const platform = problems.attempt('--platform', () => parsePlatform(one.trim()));
-      if (platform !== undefined) found.set(formatPlatform(platform), platform);
-    }
-  }
-  if (found.size > 1 && flags.value('tar-path') !== undefined) {
-    problems.usage('--tar-path cannot hold images of several platforms', 'push them, or write --oci-layout-path FOLDER');
-  }
-  return [...found.values()];
 }
 
 function outputOptions(flags: GivenFlags, noPush: boolean, world: CommandLineWorld, problems: Problems): OutputOptions {
@@ -205,37 +125,6 @@ function resultFileOptions(flags: GivenFlags, world: CommandLineWorld): ResultFi
     imageNameWithDigestFile: absolute(flags.value('image-name-with-digest-file'), world),
     imageNameTagWithDigestFile: absolute(flags.value('image-name-tag-with-digest-file'), world),
   };
-}
-
-function registryOptions(flags: GivenFlags, world: CommandLineWorld, problems: Problems): RegistryOptions {
-  const fromEnvironment = world.env['KANIKO_REGISTRY_MIRROR'];
-  const mirrors = [...flags.list('registry-mirror'), ...(fromEnvironment ? [fromEnvironment] : [])];
-  for (const mirror of mirrors) {
-    if (/:\/\//.test(mirror) || mirror === '')
-      problems.usage(`--registry-mirror "${mirror}" is not a host`, 'write host, host:port or host/path, without https://');
-  }
-  return {
-    push: {
-      http: flags.boolean('insecure') ? 'http-allowed' : 'https-only',
-      certificates: flags.boolean('skip-tls-verify') ? 'accept-any' : 'verify',
-    },
-    pull: {
-      http: flags.boolean('insecure-pull') ? 'http-allowed' : 'https-only',
-      certificates: flags.boolean('skip-tls-verify-pull') ? 'accept-any' : 'verify',
-    },
-    httpHosts: hosts('insecure-registry', flags, problems),
-    unverifiedHosts: hosts('skip-tls-verify-registry', flags, problems),
-    mirrors,
-  };
-}
-
-function hosts(name: 'insecure-registry' | 'skip-tls-verify-registry', flags: GivenFlags, problems: Problems): readonly string[] {
-  const found = flags.list(name);
-  for (const host of found) {
-    if (host === '' || host.includes('/'))
-      problems.usage(`--${name} "${host}" is not a host`, 'write host or host:port, without http:// and path');
-  }
-  return found;
 }
 
 function executionOptions(flags: GivenFlags, world: CommandLineWorld, problems: Problems): ExecutionOptions {
@@ -290,12 +179,6 @@ function inPlaceWishes(flags: GivenFlags, problems: Problems): InPlaceWishes {
     // Kaniko restores what it preserved when it cleans up.
     afterwards: materialize === true ? 'the image' : preserve === true ? 'as before' : cleanup === true ? 'cleared' : 'left',
   };
-}
-
-/** `NAME=value` in two; value undefined without `=`. */
-function splitPair(text: string): readonly [string, string | undefined] {
-  const equals = text.indexOf('=');
-  return equals < 0 ? [text, undefined] : [text.slice(0, equals), text.slice(equals + 1)];
 }
 
 function absolute(path: string | undefined, world: CommandLineWorld): string | null {

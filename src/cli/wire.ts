@@ -2,16 +2,13 @@
  * The one place where implementations are named: options become ports. Everything is made here, used by build/ through
  * its interfaces, and disposed of here.
  */
-import { readFileSync, statfsSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { InPlaceOptions } from '../backend/in-place/probe.ts';
-import { hasSysAdmin, overlayStyle } from '../backend/namespaces/process-status.ts';
 import type { ImageSource } from '../base-image/image-source.ts';
 import { ociLayoutSource } from '../base-image/oci-layout-source.ts';
 import { registrySource } from '../base-image/registry-source.ts';
-import { cacheUse } from '../blob/cache-use.ts';
-import { diskStore } from '../blob/disk-store.ts';
 import { build } from '../build/build.ts';
 import type { Report } from '../build/events.ts';
 import type { BuildRequest, Ports } from '../build/ports.ts';
@@ -28,28 +25,26 @@ import type { Image } from '../image/image.ts';
 import { isLayoutReference } from '../image/layout-reference.ts';
 import { hostPlatform } from '../image/platform.ts';
 import { parseReference } from '../image/reference.ts';
-import { deviceMarks } from '../layer/device-marks.ts';
 import { checkDigestFiles, writeDigestFiles } from '../output/digest-files.ts';
 import { digestSink } from '../output/digest-sink.ts';
 import { dockerTarSink } from '../output/docker-tar-sink.ts';
 import type { ImageSink } from '../output/image-sink.ts';
 import { ociLayoutSink } from '../output/oci-layout-sink.ts';
 import { registrySink } from '../output/registry-sink.ts';
-import { createRegistryClient } from '../registry/create-client.ts';
-import { dockerConfigFiles, dockerCredentials } from '../registry/credentials.ts';
+import { dockerConfigFiles } from '../registry/credentials.ts';
 import type { RegistryClient } from '../registry/registry-client.ts';
 import { isDiskFull } from '../sys/disk-space.ts';
 import { openCacheAt } from '../unpacked/cache-folder.ts';
 import { datedLibrary } from '../unpacked/dated-library.ts';
-import { deviceKey } from '../unpacked/device-key.ts';
-import { folderLibrary } from '../unpacked/folder-library.ts';
 import { openTemporaryFolder, openWorkFolder } from '../unpacked/work-folder.ts';
 import { cachePlaces, homeFolder, temporaryFolderOf } from './cache-place.ts';
 import { pruneAtEnd } from './cache-upkeep.ts';
 import type { BuildEnd } from './command-world.ts';
 import { filesOfBuild } from './files-of-build.ts';
+import { openLayers } from './open-layers.ts';
 import { openSource, type SourcePlace } from './open-source.ts';
 import type { BuildOptions, OutputOptions, SecretOption } from './options.ts';
+import { registryClient } from './registry-client.ts';
 import { writeAfterPublishing } from './result-files.ts';
 import type { BundledPrograms } from './rungs.ts';
 import { type ReadFromCaches, stepCaches } from './step-caches.ts';
@@ -102,15 +97,10 @@ async function buildOnce(options: BuildOptions, context: BuildContext, caches: R
   const scratch = (temporary ?? work).path;
   // What RUN writes needs a file system that can carry an overlay, which the /tmp of a container is not: TMPDIR does not move it.
   const rootfsFolder = tmpDir === null ? work.path : scratch;
-  const use = cacheUse(cacheFolder, work.startedMs);
-  const store = diskStore(cacheFolder, work.path, use);
+  const { use, store, layers, devices, owners } = openLayers({ cacheFolder, folders, work });
   const delivered = places({ cacheFolder, workFolder: work.path });
-  const style = layerStyle(folders.layers);
-  // Root makes device nodes itself.
-  const devices = style === 'user' ? deviceMarks(deviceKey(folders.layers, work.path)) : undefined;
-  const layers = folderLibrary({ cacheFolder, workFolder: work.path, store, style, owners: isRoot() ? 'apply' : 'skip', devices, use });
   const { date } = options.image;
-  const client = registryClient(options, report);
+  const client = registryClient(options.registry, report);
   try {
     const place = { workFolder: scratch, env: process.env, stdin: () => process.stdin, report, signal, quote: context.quote };
     const source = await openSource(options.source, place);
@@ -129,7 +119,7 @@ async function buildOnce(options: BuildOptions, context: BuildContext, caches: R
       layers: date === null ? layers : datedLibrary(layers, { store, date }),
       ...stepCaches(options.caches, { cacheFolder, workFolder: work.path, store, use, places: delivered, client, warn, now, ...caches }),
       fileDigests: statDigests({ ...rememberedContext(options.source, cacheFolder), workFolder: work.path, now }),
-      cacheMounts: folderCacheMounts(folders.mounts, isRoot() ? 'apply' : 'skip'),
+      cacheMounts: folderCacheMounts(folders.mounts, owners),
       secret: secretReader(options.execution.secrets, process.env),
       download: (url, own) => download(url, { folder: scratch, signal: own }),
       checkout: (repository, own) => fetchGitCheckout(repository, { folder: scratch, signal: own, env: process.env }),
@@ -171,18 +161,6 @@ function rememberedContext(source: BuildOptions['source'], cacheFolder: string):
   return source.kind === 'folder' ? { folder: join(cacheFolder, 'contexts'), root: source.contextFolder } : { folder: null, root: '' };
 }
 
-/** statfs(2) magic; an overlay takes no whiteouts. */
-const OVERLAYFS = 0x794c7630;
-
-/** In what form layers are unpacked. Where nobody can mount an overlay, the kernel makes no marks of overlays either. */
-function layerStyle(folder: string): 'trusted' | 'user' | 'none' {
-  return hasSysAdmin() && statfsSync(folder).type !== OVERLAYFS ? overlayStyle() : 'none';
-}
-
-function isRoot(): boolean {
-  return process.geteuid?.() === 0;
-}
-
 function requestOf({ image, execution }: BuildOptions, dockerfile: BuildRequest['dockerfile']): BuildRequest {
   const buildPlatform = hostPlatform(process.arch);
   return {
@@ -212,15 +190,6 @@ function folderContexts({ image }: BuildOptions): Ports['namedContexts'] {
 /** Layouts are folders of this machine; all else is a registry's. */
 function imageSource({ registry, layout }: Readonly<Record<'registry' | 'layout', ImageSource>>): ImageSource {
   return { resolve: (ref, platform, signal) => (isLayoutReference(ref) ? layout : registry).resolve(ref, platform, signal) };
-}
-
-function registryClient({ registry }: BuildOptions, report: Report): RegistryClient {
-  return createRegistryClient({
-    ...registry,
-    credentials: dockerCredentials(dockerConfigFiles(process.env, homeFolder()), process.env),
-    debug: (message) => report({ type: 'debug', message }),
-    onTransfer: (transfer) => report({ type: 'transfer', ...transfer }),
-  });
 }
 
 function sinksOf(
