@@ -125,7 +125,7 @@ export const FLAGS = [
     name: 'no-cache',
     kind: 'boolean',
     group: 'Caches',
-    help: 'Run every step anew, and keep none but for --cache-to; --cache=false is the same. Caches of RUN --mount=type=cache stay.',
+    help: 'Run every step anew; later builds on this machine take what it made. --cache=false is the same. Caches of RUN --mount=type=cache stay.',
   },
   {
     name: 'cache-dir',
