@@ -2,13 +2,14 @@
 import type { Pruned, PruneWish } from '../blob/prune.ts';
 import type { CachedThing, ShelfKind } from '../blob/shelf.ts';
 import type { Report } from '../build/events.ts';
+import type { Warmed } from '../build/warm.ts';
 import type { SourceText } from '../dockerfile/instruction.ts';
 import type { TsbuildError } from '../errors.ts';
 import type { Published } from '../output/image-sink.ts';
 import type { DoctorFacts } from '../report/doctor-facts.ts';
 import type { ReportWorld } from '../report/reporter.ts';
 import type { CommandLineWorld } from './command-line-world.ts';
-import type { BuildOptions } from './options.ts';
+import type { BuildOptions, WarmOptions } from './options.ts';
 
 export interface BuildEnd {
   readonly published: readonly Published[];
@@ -48,6 +49,9 @@ export interface DamagedThing {
 /** `cacheDir`: absolute; null: where a build keeps its cache by default. */
 export type OpenCache = (cacheDir: string | null) => Promise<CacheUpkeep>;
 
+/** Resolves with what became of each image. Rejects for a Dockerfile at fault, a cache folder that cannot be used, and the signal's reason. */
+export type RunWarm = (options: WarmOptions, context: Pick<RunContext, 'report' | 'signal'>) => Promise<readonly Warmed[]>;
+
 export interface CommandWorld extends CommandLineWorld {
   readonly stdout: 'terminal' | 'pipe';
   readonly signal: AbortSignal;
@@ -61,6 +65,7 @@ export interface CommandWorld extends CommandLineWorld {
   readonly runBuild: RunBuild;
   readonly examine: Examine;
   readonly openCache: OpenCache;
+  readonly runWarm: RunWarm;
 }
 
 /** `told`: help, version, or what else was asked for. */

@@ -184,3 +184,27 @@ export interface BuildOptions {
   readonly caches: CacheOptions;
   readonly report: ReportOptions;
 }
+
+/** `tsbuild warm`. At least one image, or a Dockerfile. */
+export interface WarmOptions {
+  /** References, each valid, without duplicates. */
+  readonly images: readonly string[];
+  /** Of the images; none: that of this machine. */
+  readonly platforms: readonly Platform[];
+  readonly dockerfile: {
+    /** As the user wrote it. */
+    readonly label: string;
+    readonly bytes: Uint8Array;
+    readonly buildArgs: ReadonlyMap<string, string>;
+    /** Null: the images of all stages are wanted. */
+    readonly target: string | null;
+  } | null;
+  /** As in ExecutionOptions. */
+  readonly cacheDir: string | null;
+  /** --force: `again`. */
+  readonly fetch: 'what is missing' | 'again';
+  /** --unpack. */
+  readonly layers: 'packed' | 'unpacked';
+  readonly registry: RegistryOptions;
+  readonly report: ReportOptions;
+}

@@ -43,6 +43,7 @@ export async function runProcess(argv: readonly string[], programs: BundledProgr
     runElsewhere: async () => (await import('./user-namespace.ts')).runInUserNamespace(process.argv.slice(1)),
     runBuild: async (options, context) => (await import('./wire.ts')).runBuild(options, { ...context, programs }),
     openCache: async (cacheDir) => (await import('./cache-upkeep.ts')).openUpkeep(cacheDir, warn, abort.signal),
+    runWarm: async (options, context) => (await import('./wire-warm.ts')).runWarm(options, context),
     examine: async (request) => (await import('./doctor-examine.ts')).examine({ ...request, programs }),
   });
   if (typeof code === 'number') return { code, ended: 'other' };

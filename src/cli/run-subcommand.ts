@@ -7,6 +7,7 @@ type Subcommand = (argv: readonly string[], world: CommandWorld) => Promise<Exit
 
 const LOAD: Readonly<Record<SubcommandName, () => Promise<Subcommand>>> = {
   doctor: async () => (await import('./doctor.ts')).doctor,
+  warm: async () => (await import('./warm.ts')).warm,
   cache: async () => (await import('./cache.ts')).cache,
 };
 

@@ -5,11 +5,12 @@
 import { TsbuildError } from '../errors.ts';
 import { nearest } from '../words/nearest.ts';
 
-export type SubcommandName = 'doctor' | 'cache';
+export type SubcommandName = 'doctor' | 'cache' | 'warm';
 
 /** `summary`: one line for `tsbuild --help`. */
 export const SUBCOMMANDS: readonly { readonly name: SubcommandName; readonly summary: string }[] = [
   { name: 'doctor', summary: 'Tell which isolations work here, and why.' },
+  { name: 'warm', summary: 'Fetch images into the cache ahead of builds.' },
   { name: 'cache', summary: 'List, prune or verify what caches keep.' },
 ];
 

@@ -25,11 +25,11 @@ export interface Trigger {
   readonly label: string | null;
 }
 
-/** Faults of references and triggers go to `faults`. */
-export function reach(outline: Outline, known: BaseConfigs, faults: Faults): Reach {
+/** Faults of references and triggers go to `faults`. `targets`: the build's when absent. */
+export function reach(outline: Outline, known: BaseConfigs, faults: Faults, targets = targetOf(outline)): Reach {
   const triggers = new Map<number, readonly Trigger[]>();
   const missing = new Map<string, BaseRequest>();
-  const pending = outline.target === null ? [] : [outline.target];
+  const pending = [...targets];
   const seen = new Set<number>();
   for (let index = pending.pop(); index !== undefined; index = pending.pop()) {
     const stage = outline.stages[index];
@@ -50,6 +50,10 @@ export function reach(outline: Outline, known: BaseConfigs, faults: Faults): Rea
     }
   }
   return { stages: [...seen].sort((a, b) => a - b), triggers, missing: [...missing.values()] };
+}
+
+function targetOf({ target }: Outline): readonly number[] {
+  return target === null ? [] : [target];
 }
 
 /** What `work` throws says which trigger it is about. */

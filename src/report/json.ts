@@ -10,7 +10,7 @@ import { type LastLines, lastLines } from './last-lines.ts';
 import { type OutputLines, outputLines } from './output-lines.ts';
 import { type Reporter, type ReportOptions, type ReportWorld, shows } from './reporter.ts';
 import { contextText, endText, imageText, isolationText, planText, type StepStart, stepLabel, transferText } from './step-text.ts';
-import { summaryTitle } from './summary.ts';
+import { summaryTitle, warmedTitle } from './summary.ts';
 import { tally } from './tally.ts';
 import { transferClock } from './transfer-clock.ts';
 
@@ -116,6 +116,10 @@ export function jsonReporter(options: ReportOptions, world: ReportWorld): Report
         return;
       }
       const { pull, push, warnings, published: _, ...made } = sums.totals();
+      if (outcome.kind === 'warmed') {
+        log.info({ event: 'warmed', seconds, images: outcome.images, warnings, pull }, warmedTitle(outcome.images, seconds));
+        return;
+      }
       log.info({ event: 'built', seconds, ...made, warnings, pull, push }, summaryTitle(seconds));
     },
     close: () => undefined,

@@ -3,7 +3,7 @@ import type { BuildEvent } from '../build/events.ts';
 import { formatError } from './error-text.ts';
 import type { Outcome, ReportOptions, ReportWorld, Verbosity } from './reporter.ts';
 import { contextText, debugText, imageText, isolationText, placeText } from './step-text.ts';
-import { summaryLines, summaryTitle } from './summary.ts';
+import { pulledText, summaryLines, summaryTitle, warmedTitle } from './summary.ts';
 import type { Totals } from './tally.ts';
 import { type palette, withoutControls } from './terminal-text.ts';
 
@@ -56,6 +56,10 @@ export function outcomeLines(outcome: Outcome, { options, paint, readSource, tot
   if (outcome.kind === 'failed') {
     const text = formatError(outcome.error, { readSource, color: options.color, verbosity: options.verbosity });
     return text.split('\n').map((line) => ({ level: 'error', line }));
+  }
+  if (outcome.kind === 'warmed') {
+    const pulled = pulledText(totals);
+    return [{ level: 'info', line: `${warmedTitle(outcome.images, seconds)}${pulled === null ? '' : `: ${pulled}`}` }];
   }
   const title = paint.green(paint.bold(summaryTitle(seconds)));
   const rest = summaryLines(totals).map(({ label, text }) => `  ${paint.dim(label.padEnd(6))} ${withoutControls(text)}`);

@@ -30,8 +30,12 @@ export interface ReportWorld {
   readSource(file: string): SourceText | null;
 }
 
-/** How a build came out, for the last lines. */
-export type Outcome = { readonly kind: 'built' } | { readonly kind: 'failed'; readonly error: unknown } | { readonly kind: 'cancelled' };
+/** How a build, or the warming of a cache, came out: for the last lines. */
+export type Outcome =
+  | { readonly kind: 'built' }
+  | { readonly kind: 'warmed'; readonly images: number }
+  | { readonly kind: 'failed'; readonly error: unknown }
+  | { readonly kind: 'cancelled' };
 
 export interface Reporter {
   readonly report: Report;

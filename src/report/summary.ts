@@ -12,6 +12,15 @@ export function summaryTitle(seconds: number): string {
   return `Built in ${formatSeconds(seconds)}`;
 }
 
+export function warmedTitle(images: number, seconds: number): string {
+  return `${count(images, 'image')} in the cache after ${formatSeconds(seconds)}`;
+}
+
+/** Null when nothing was pulled. */
+export function pulledText(totals: Totals): string | null {
+  return transferText(totals.pull, 'in the cache');
+}
+
 export function summaryLines(totals: Totals): readonly SummaryLine[] {
   const lines: SummaryLine[] = [];
   const places = totals.published.filter(({ where }) => where !== '');
@@ -21,7 +30,7 @@ export function summaryLines(totals: Totals): readonly SummaryLine[] {
   const steps = `${count(totals.steps, 'step')}${totals.cached === 0 ? '' : `, ${totals.cached} cached`}`;
   const made = totals.newLayers === 0 ? 'none new' : `${totals.newLayers} new with ${formatBytes(totals.newLayerBytes)}`;
   lines.push({ label: 'layers', text: `${totals.layers} with ${formatBytes(totals.layerBytes)}, ${made} (${steps})` });
-  const pulled = transferText(totals.pull, 'in the cache');
+  const pulled = pulledText(totals);
   if (pulled !== null) lines.push({ label: 'pulled', text: pulled });
   const pushed = transferText(totals.push, 'in the registry');
   if (pushed !== null) lines.push({ label: 'pushed', text: pushed });

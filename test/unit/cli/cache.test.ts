@@ -61,6 +61,7 @@ async function run(argv: readonly string[], damage: DamagedThing | null = null, 
       out += text;
     },
     runElsewhere: async () => elsewhere,
+    runWarm: () => Promise.reject(new Error('nothing is fetched here')),
     runBuild: () => Promise.reject(new Error('must not be called')),
     examine: () => Promise.reject(new Error('must not be called')),
     async openCache(cacheDir) {

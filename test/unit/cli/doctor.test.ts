@@ -90,6 +90,7 @@ async function run(argv: readonly string[], facts = FACTS, elsewhere: number | n
       out += text;
     },
     runElsewhere: async () => elsewhere,
+    runWarm: () => Promise.reject(new Error('nothing is fetched here')),
     runBuild: () => Promise.reject(new Error('must not be called')),
     openCache: () => Promise.reject(new Error('must not be called')),
     examine: async (request) => {

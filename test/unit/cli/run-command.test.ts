@@ -48,6 +48,7 @@ async function run(
     runElsewhere,
     runBuild,
     openCache: () => Promise.reject(new Error('must not be called')),
+    runWarm: () => Promise.reject(new Error('nothing is fetched here')),
     examine: () => Promise.reject(new Error('must not be called')),
   };
   const exit = await runCommand(['--context=.', ...argv], world);
