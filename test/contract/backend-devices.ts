@@ -51,7 +51,12 @@ export function devicesSuite(
       feed(createUnpacker({ folder, style: overlayStyle(), owners: 'apply', devices: marks }), tar, 1000);
       const builder = createIndexBuilder((path) => ({ at: 'host', path: join(folder, path) }));
       feed(builder, tar, 1000);
-      return { diffId: async () => digestOf(tar), index: builder.index(), folder: async () => folder, replay: async (to) => feed(to, tar, 1000) };
+      return {
+        diffId: async () => digestOf(tar),
+        index: builder.index(),
+        folder: async () => folder,
+        replay: async (to) => feed(to, tar, 1000),
+      };
     };
     const device: RawMember = { name: 'dev-x', flag: '4', mode: '0000640\0', major: '0000007\0', minor: '0000143\0' };
 

@@ -52,7 +52,12 @@ export function folderLayer(folder: string, implied: readonly string[] = []): La
   };
   walk('');
   const index: LayerIndex = { puts, removes: new Set(), opaques: new Set(), implied: new Set(implied) };
-  return { diffId: async () => digestOf(folder), index, folder: async () => folder, replay: (to, signal) => replayIndex(index, to, signal) };
+  return {
+    diffId: async () => digestOf(folder),
+    index,
+    folder: async () => folder,
+    replay: (to, signal) => replayIndex(index, to, signal),
+  };
 }
 
 /** The layer that these entries would be sealed as, unpacked nowhere: a rootfs of unpacked layers must use its own folder. Its files are those of the entries. */

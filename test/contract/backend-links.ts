@@ -45,7 +45,12 @@ export function linksSuite(make: (workFolder: string) => Promise<Backend>): void
       feed(createUnpacker({ folder, style: overlayStyle(), owners: 'apply' }), tar, 1000);
       const builder = createIndexBuilder((path) => ({ at: 'host', path: join(folder, path) }));
       feed(builder, tar, 1000);
-      return { diffId: async () => digestOf(tar), index: builder.index(), folder: async () => folder, replay: async (to) => feed(to, tar, 1000) };
+      return {
+        diffId: async () => digestOf(tar),
+        index: builder.index(),
+        folder: async () => folder,
+        replay: async (to) => feed(to, tar, 1000),
+      };
     };
     const open = async (...layers: readonly LayerMaterial[]): Promise<Rootfs> => {
       rootfs = await backend.open([base, ...layers], never);
