@@ -2,7 +2,7 @@
 import type { HistoryEntry } from '../image/image.ts';
 import { mergeLayers } from '../layer/merge-layers.ts';
 import type { LayerLibrary, LayerNeed } from '../unpacked/layer-library.ts';
-import { materialsOf, type StageState } from './stage-state.ts';
+import type { StageState } from './stage-state.ts';
 
 export interface SquashTools {
   readonly layers: LayerLibrary;
@@ -12,14 +12,17 @@ export interface SquashTools {
 }
 
 /**
- * `end` with all layers that it has beyond `start`, what the stage began with, as one; its seal goes on when this resolves. A stage
- * that is FROM another one of the file stands on that one's own layer. Reads the files of every layer that is merged, also of those
- * that a cache had. Reference: Kaniko, executor/build.go, shouldTakeSnapshot.
+ * `end` with all layers that it has beyond `start`, what the stage began with, as one. Resolves when the seals of those have ended; its
+ * own goes on. A stage that is FROM another one of the file stands on that one's own layer. Reads the files of every layer that is
+ * merged, also of those that a cache had. Reference: Kaniko, executor/build.go, shouldTakeSnapshot.
  */
 export async function squashStage(start: StageState, end: StageState, { layers, need, signal }: SquashTools): Promise<StageState> {
   const below = start.layers.length;
   if (end.layers.length - below < 2) return end;
-  const indexes = (await materialsOf(end, 'index')).map(({ index }) => index);
+  // Of the sealed layers: a rootfs knows more of its own, and what a cache answers must make the same image.
+  const materials = end.layers.map(async ({ layer }) => layers.material(await layer, 'index', signal));
+  await Promise.allSettled(materials);
+  const indexes = (await Promise.all(materials)).map(({ index }) => index);
   const entries = [...mergeLayers(indexes.slice(0, below), indexes.slice(below))];
   const { layer, material } = layers.seal(entries, { format: end.format, need }, signal);
   return {

@@ -349,6 +349,28 @@ export function backendContract(name: string, make: (workFolder: string) => Prom
         expect(Number((times[1] ?? 0n) / 1_000_000n)).toBeGreaterThan(Date.now() - 60_000);
       });
 
+      // Kaniko's snapshot modes: time looks at the time of modification alone, redo at mode, owner and size as well, full at content.
+      test.each([
+        [
+          'content, with size and time put back',
+          'touch -r /data/kept /t; printf "KEPT\\n" > /data/kept; touch -r /t /data/kept; rm /t',
+          '',
+        ],
+        ['a mode', 'chmod 600 /data/kept', '600'],
+        ['an owner', 'chown 7:8 /data/kept', '7:8'],
+        ['a file of the same content, size and time in its place', 'cp -p /data/kept /n; chmod 600 /n; mv /n /data/kept', '600'],
+        [
+          'content within the second in which it was written',
+          'touch -d @1000000000 /data/kept; printf "LATE\\n" > /data/kept; touch -d @1000000000 /data/kept',
+          '',
+        ],
+      ])('are seen where nothing changes but %s', async (_, script, sign) => {
+        await shell(rootfs, 'true');
+        await takeChanges(rootfs);
+        const found = await changesOf(rootfs, script);
+        expect(found.filter((line) => line.endsWith(' data/kept'))).toEqual([expect.stringContaining(sign)]);
+      });
+
       test('are seen by the next run, together with layers laid in between', async () => {
         await shell(rootfs, 'echo one > /one; rm /data/kept');
         await takeChanges(rootfs);
