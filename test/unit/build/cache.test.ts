@@ -54,7 +54,7 @@ describe('when nothing has changed', () => {
     const second = again(first);
     const looked = first.log.length;
     const { image: same } = await second.build();
-    expect(same).toEqual({ ...image, layers: image.layers.map((layer) => expect.objectContaining({ descriptor: layer.descriptor })) });
+    expect(same.layers.map(({ descriptor }) => descriptor)).toEqual(image.layers.map(({ descriptor }) => descriptor));
     expect(same.config).toEqual(image.config);
     expect([...first.log.slice(looked), ...second.log].filter((line) => /material|rootfs|backend|run/.test(line))).toEqual([]);
   });
