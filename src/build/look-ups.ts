@@ -10,7 +10,7 @@ import type { PlannedStage } from './platform-stages.ts';
 import type { BuildRequest, Ports } from './ports.ts';
 import { mountedPath } from './run-mounts.ts';
 import type { SharedSources } from './shared-sources.ts';
-import { keysOfSteps, type Origins, type StageKeys, type StepKey } from './step-keys.ts';
+import { belowOf, isDeterminedByKey, keysOfSteps, type Origins, type StageKeys, type StepKey, standsAlone } from './step-keys.ts';
 
 /** What is known of a step before it is reached. */
 export interface Answer {
@@ -29,30 +29,52 @@ export interface LookUps {
   readonly signal: AbortSignal;
 }
 
-/** For each stage, by its key, an answer for each step. `stages`: each after those that it needs. */
+/**
+ * For each stage, by its key, an answer for each step. A step that was made on other layers than those that the steps below it are
+ * answered with, or will make, has none. `stages`: each after those that it needs.
+ */
 export function lookUpSteps(stages: readonly PlannedStage[], run: LookUps): ReadonlyMap<string, readonly Promise<Answer>[]> {
   const keys = new Map<string, StageKeys>();
   const answers = new Map<string, readonly Promise<Answer>[]>();
+  const ends = new Map<string, Below>();
   for (const { plan, stage, key } of stages) {
+    const { base } = stage;
+    let below: Below = base.kind === 'stage' ? (ends.get(run.keyOf(plan, base.index)) ?? []) : [];
     const ownKeys = keysOfSteps(stage, run.request, originsOf(plan, keys, run));
+    const own: Promise<Answer>[] = [];
+    for (const [i, step] of stage.steps.entries()) {
+      const stepKey = ownKeys.steps[i] ?? (async () => null);
+      const answer = step.kind === 'config' ? Promise.resolve({ key: stepKey, found: null }) : answerFor(step, stepKey, below, run);
+      // A stage that turns out not to be needed asks for none of them.
+      answer.catch(() => undefined);
+      if (step.kind !== 'config' && !isDeterminedByKey(step)) below = [...below, answer];
+      own.push(answer);
+    }
     keys.set(key, ownKeys);
-    answers.set(
-      key,
-      ownKeys.steps.map((stepKey, i) => {
-        const answer = answerFor(stepKey, stage.steps[i]?.kind ?? 'config', run);
-        // A stage that turns out not to be needed asks for none of them.
-        answer.catch(() => undefined);
-        return answer;
-      }),
-    );
+    answers.set(key, own);
+    ends.set(key, below);
   }
   return answers;
 }
 
-async function answerFor(key: Answer['key'], kind: string, { ports, signal }: LookUps): Promise<Answer> {
-  if (ports.earlierSteps === 'none' || (kind !== 'run' && kind !== 'copy' && kind !== 'workdir')) return { key, found: null };
+/** Steps below whose layers keys do not determine. */
+type Below = readonly Promise<Answer>[];
+
+type LayerStep = Exclude<PlannedStage['stage']['steps'][number], { kind: 'config' }>;
+
+async function answerFor(step: LayerStep, key: Answer['key'], below: Below, { ports, signal }: LookUps): Promise<Answer> {
+  if (ports.earlierSteps === 'none') return { key, found: null };
   const made = await key();
-  return { key, found: made === null ? null : await ports.cache.find(made.key, kind, signal) };
+  const found = made === null ? null : await ports.cache.find(made.key, step.kind, signal);
+  if (found === null) return { key, found };
+  const diffIds: Digest[] = [];
+  for (const answer of standsAlone(step) ? [] : below) {
+    const under = (await answer).found;
+    // It runs again, and makes another layer.
+    if (under === null) return { key, found: null };
+    diffIds.push(under.layer.diffId);
+  }
+  return { key, found: found.below === belowOf(diffIds) ? found : null };
 }
 
 function originsOf(plan: BuildPlan, keys: ReadonlyMap<string, StageKeys>, run: LookUps): Origins {

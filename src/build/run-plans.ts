@@ -24,6 +24,7 @@ import { squashStage } from './single-snapshot.ts';
 import type { OriginFiles, StageContext } from './stage-context.ts';
 import { materialsOf, type StageState } from './stage-state.ts';
 import { layersOf, startStage } from './start-stage.ts';
+import { belowOf } from './step-keys.ts';
 
 export interface PlanRun {
   /** One for each platform. */
@@ -267,7 +268,7 @@ async function filesOf(origin: Origin, need: LayerNeed, plan: BuildPlan, shop: S
 
 /** What becomes of a new layer: sinks may take it, caches keep it, and its failure is the build's. */
 async function handOver(
-  { step, answer, layer, created }: StepLayer,
+  { step, answer, layer, created, below }: StepLayer,
   { key, offer, shop }: { readonly key: string; readonly shop: Shop; offer(layer: Layer): void },
 ): Promise<void> {
   const { run, ports } = shop;
@@ -284,6 +285,7 @@ async function handOver(
             ...stepKey,
             kind: step.kind,
             layer: await layer,
+            below: belowOf((await Promise.all(below)).map(({ diffId }) => diffId)),
             created: run.request.date?.toISOString() ?? created,
             serves,
           }) satisfies MadeStep | null,

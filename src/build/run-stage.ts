@@ -15,6 +15,7 @@ import { filesOfMounts } from './run-mounts.ts';
 import { executeRunStep } from './run-step.ts';
 import type { StageContext } from './stage-context.ts';
 import { materialsOf, type StageLayer, type StageState, treeOf, withLayer, withoutLayer } from './stage-state.ts';
+import { isDeterminedByKey, standsAlone } from './step-keys.ts';
 import { type StepTold, tellStep } from './tell-step.ts';
 
 /** A layer that a step made or that was found for it, on its way. */
@@ -24,6 +25,8 @@ export interface StepLayer {
   readonly layer: Promise<Layer>;
   /** RFC 3339. */
   readonly created: string;
+  /** What keys do not determine of what the step stood on. */
+  readonly below: readonly Promise<Layer>[];
 }
 
 export interface StageRun {
@@ -59,9 +62,18 @@ export async function runStage(start: StageState, run: StageRun): Promise<StageS
       const answer = (await run.answers[position]) ?? { key: async () => null, found: null };
       const before = state;
       const done = await (answer.found === null ? makeLayer : takeFound)({ step, position, answer, state: before, rootfs }, run);
-      state = withLayer(before, done.stageLayer, { created: done.created, createdBy: step.createdBy });
+      const made = isDeterminedByKey(step) ? 'by its key' : 'by its run';
+      state = withLayer(before, done.stageLayer, { created: done.created, createdBy: step.createdBy, made });
       rootfs = done.rootfs;
-      handed.push(run.handOver({ step, answer, layer: done.stageLayer.layer, created: done.created }));
+      handed.push(
+        run.handOver({
+          step,
+          answer,
+          layer: done.stageLayer.layer,
+          created: done.created,
+          below: standsAlone(step) ? [] : before.undetermined,
+        }),
+      );
     }
   } catch (error) {
     // What the steps before this one made is worth keeping: they need not run again.

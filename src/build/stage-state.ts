@@ -21,6 +21,8 @@ export interface StageState {
   readonly format: ImageFormat;
   /** Lowest first. */
   readonly layers: readonly StageLayer[];
+  /** What steps made that their keys do not determine, lowest first: on it depends what caches may answer above. */
+  readonly undetermined: readonly Promise<Layer>[];
   /** The base's. */
   readonly baseHistory: readonly HistoryEntry[];
   /** What the steps added; entries without a layer get their date when the stage is finished. */
@@ -42,15 +44,18 @@ export async function treeOf(state: StageState, need: LayerNeed): Promise<FileTr
 /** BuildKit signs its entries with this. */
 const COMMENT = 'buildkit.dockerfile.v0';
 
-/** `created`: RFC 3339. */
-export function withLayer(
-  state: StageState,
-  layer: StageLayer,
-  { created, createdBy }: { readonly created: string; readonly createdBy: string },
-): StageState {
+export interface LayerMaking {
+  /** RFC 3339 */
+  readonly created: string;
+  readonly createdBy: string;
+  readonly made: 'by its key' | 'by its run';
+}
+
+export function withLayer(state: StageState, layer: StageLayer, { created, createdBy, made }: LayerMaking): StageState {
   return {
     ...state,
     layers: [...state.layers, layer],
+    undetermined: made === 'by its key' ? state.undetermined : [...state.undetermined, layer.layer],
     history: [...state.history, { created, created_by: createdBy, comment: COMMENT }],
   };
 }

@@ -42,6 +42,7 @@ export async function startStage(stage: Stage, start: StageStart): Promise<Stage
         baseConfig: withoutInlineCache(image.config),
         format: image.format,
         layers: layersOf(image, start, (error) => locate(error, stage.at)),
+        undetermined: [],
         baseHistory: baseHistory(image),
         history: [],
       };
@@ -70,7 +71,7 @@ export function layersOf(
 }
 
 function scratchStart(): StageState {
-  return { baseConfig: null, format: 'oci', layers: [], baseHistory: [], history: [] };
+  return { baseConfig: null, format: 'oci', layers: [], undetermined: [], baseHistory: [], history: [] };
 }
 
 /** A folder of --build-context is one layer with all that is in it. */
@@ -79,5 +80,9 @@ async function folderState(name: string, { ports, sources, halt, need, offer }: 
   const { layer, material } = ports.layers.seal([...treeEntries(tree, '')], { format: 'oci', need }, halt.signal);
   layer.then(offer, (error: unknown) => halt.stop(error));
   const createdBy = `FROM ${name} # folder of --build-context`;
-  return withLayer(scratchStart(), { layer, material: async () => material }, { created: ports.now().toISOString(), createdBy });
+  return withLayer(
+    scratchStart(),
+    { layer, material: async () => material },
+    { created: ports.now().toISOString(), createdBy, made: 'by its key' },
+  );
 }

@@ -31,6 +31,23 @@ export interface StageKeys {
 
 type Lazy<T> = () => Promise<T>;
 
+type LayerStep = RunStep | CopyStep | WorkdirStep;
+
+/** Whether two runs of the step on the same files make the same layer, but for times. What a stage has to give depends on its own RUNs. */
+export function isDeterminedByKey(step: LayerStep): boolean {
+  return step.kind === 'workdir' || (step.kind === 'copy' && step.origin.kind !== 'stage');
+}
+
+/** COPY --link: what is below it has no part in its layer, unless names of owners are looked up there. */
+export function standsAlone(step: LayerStep): boolean {
+  return step.kind === 'copy' && step.link && (step.chown === null || /^\d+(:\d+)?$/.test(step.chown));
+}
+
+/** See FoundStep. `diffIds`: of the layers below that keys do not determine, lowest first. */
+export function belowOf(diffIds: readonly Digest[]): Digest {
+  return digestOf(JSON.stringify(diffIds));
+}
+
 /** What keys need to know of the world. Null: it is not there or cannot be read. */
 export interface Origins {
   /** What a stage of the same plan ends with. */
@@ -61,10 +78,9 @@ export function keysOfSteps(stage: Stage, settings: KeySettings, origins: Origin
     const key = lazy(async (): Promise<StepKey | null> => {
       const [name, parts] = await Promise.all([below(), partsOf(step, origins)]);
       if (name === null || parts === null) return null;
-      const standsAlone = step.kind === 'copy' && step.link && (step.chown === null || /^\d+(:\d+)?$/.test(step.chown));
       return keyOf({
         ...parts,
-        ...(standsAlone ? {} : { below: name }),
+        ...(standsAlone(step) ? {} : { below: name }),
         version: VERSION,
         platform: formatPlatform(stage.platform),
         date: settings.date?.getTime() ?? null,

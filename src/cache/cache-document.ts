@@ -18,19 +18,21 @@ export interface DocumentStep {
   readonly diffId: Digest;
   /** RFC 3339 */
   readonly created: string;
+  /** See FoundStep. */
+  readonly below: Digest;
 }
 
 export type CacheDocument = ReadonlyMap<CacheKey, DocumentStep>;
 
-type ListedStep = Pick<MadeStep, 'key' | 'kind' | 'created'> & { readonly layer: Pick<MadeStep['layer'], 'diffId'> };
+type ListedStep = Pick<MadeStep, 'key' | 'kind' | 'created' | 'below'> & { readonly layer: Pick<MadeStep['layer'], 'diffId'> };
 
 /** The config of an image with the steps that made its layers; steps of other layers are left out. BuildKit: `--cache-to type=inline`. */
 export function withInlineCache(config: ImageConfig, steps: readonly ListedStep[]): ImageConfig {
   const places = new Map(config.rootfs.diff_ids.map((diffId, i) => [diffId, i]));
   const listed = new Map<CacheKey, object>();
-  for (const { key, kind, created, layer } of steps) {
+  for (const { key, kind, created, below, layer } of steps) {
     const place = places.get(layer.diffId);
-    if (place !== undefined) listed.set(key, { key, kind, created, layer: place });
+    if (place !== undefined) listed.set(key, { key, kind, created, below, layer: place });
   }
   return { ...config, [CACHE_FIELD]: { steps: sortedByKey(listed) } };
 }
@@ -64,6 +66,7 @@ function decodeStep(step: unknown, config: ImageConfig, layers: readonly Descrip
       descriptor: checkedLayer(descriptor),
       diffId: checkedDigest(diffId, 'the diff id of a layer'),
       created: checkedTime(step['created'], 'the date of a step'),
+      below: checkedDigest(step['below'], 'what is below a step'),
     },
   ];
 }

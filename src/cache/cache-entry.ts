@@ -17,6 +17,8 @@ export interface CacheEntry {
   readonly diffId: Digest;
   /** RFC 3339: when the step ran. */
   readonly created: string;
+  /** See FoundStep. */
+  readonly below: Digest;
   /** RFC 3339: when it was put into the cache. */
   readonly kept: string;
 }
@@ -25,17 +27,19 @@ const ANNOTATION = {
   key: 'tsbuild.cache.key',
   kind: 'tsbuild.cache.kind',
   diffId: 'tsbuild.cache.diff-id',
+  below: 'tsbuild.cache.below',
   created: 'org.opencontainers.image.created',
   kept: 'tsbuild.cache.kept',
 } as const;
 
 export function encodeEntry(step: MadeStep, kept: Date): AssembledImage {
-  const { key, kind, created, layer } = step;
+  const { key, kind, created, below, layer } = step;
   const image = assembleImage(cacheImage([layer], { created: kept.toISOString() }));
   const annotations = {
     [ANNOTATION.key]: key,
     [ANNOTATION.kind]: kind,
     [ANNOTATION.diffId]: layer.diffId,
+    [ANNOTATION.below]: below,
     [ANNOTATION.created]: created,
     [ANNOTATION.kept]: kept.toISOString(),
   };
@@ -56,6 +60,7 @@ export function decodeEntry(bytes: Uint8Array, contentType: string | null, key: 
     descriptor: checkedLayer(layer),
     diffId: checkedDigest(annotations[ANNOTATION.diffId], 'its diff id'),
     created: checkedTime(annotations[ANNOTATION.created], 'its date'),
+    below: checkedDigest(annotations[ANNOTATION.below], 'what is below it'),
     kept: checkedTime(annotations[ANNOTATION.kept], 'the date of its keeping'),
   };
 }

@@ -54,9 +54,11 @@ export function keyedStepCache({ place, ttlMs, access, now }: KeyedStepCacheOpti
   };
 
   /** What cannot be read is written anew: some registries say no to whoever asks for what is not there yet. */
-  const isThere = async (key: CacheKey, signal: AbortSignal): Promise<boolean> => {
+  const isThere = async ({ key, layer, below }: MadeStep, signal: AbortSignal): Promise<boolean> => {
     try {
-      return (await find(key, signal)) !== null;
+      const found = await find(key, signal);
+      // An entry that did not answer, since it was made on something else, makes room for what does.
+      return found !== null && found.step.below === below && found.step.layer.descriptor.digest === layer.descriptor.digest;
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof TsbuildError) return false;
@@ -72,7 +74,7 @@ export function keyedStepCache({ place, ttlMs, access, now }: KeyedStepCacheOpti
     },
     async keep(step, signal) {
       signal.throwIfAborted();
-      if (access === 'read' || (await isThere(step.key, signal))) return;
+      if (access === 'read' || (await isThere(step, signal))) return;
       await kept.get(step.key, (shared) => writes.run(() => write(step, shared)), signal);
     },
     async finish(signal) {

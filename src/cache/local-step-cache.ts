@@ -44,10 +44,10 @@ export function localStepCache({ cacheFolder, workFolder, store, use, places }: 
     return null;
   };
 
-  const stepOf = ({ descriptor, diffId, created }: StepRecord): FoundStep => {
+  const stepOf = ({ descriptor, diffId, created, below }: StepRecord): FoundStep => {
     const origins = places.of(descriptor.digest);
     const layer = { descriptor, diffId, ...(origins.length === 0 ? {} : { origins }) };
-    return { created, layer: { ...layer, open: (signal) => store.open(descriptor, signal) } };
+    return { created, below, layer: { ...layer, open: (signal) => store.open(descriptor, signal) } };
   };
 
   return {
@@ -57,12 +57,12 @@ export function localStepCache({ cacheFolder, workFolder, store, use, places }: 
       const record = await inFolder(folder, () => recordOf(key));
       return record?.kind === kind ? stepOf(record) : null;
     },
-    async keep({ key, kind, created, parts, layer }, signal) {
+    async keep({ key, kind, created, below, parts, layer }, signal) {
       signal.throwIfAborted();
       const { mediaType, digest, size } = layer.descriptor;
       // What a registry's cache has stays there until somebody needs it.
       if ((await store.size(digest)) !== size) return;
-      const record = { kind, created, parts, diffId: layer.diffId, descriptor: { mediaType, digest, size } };
+      const record = { kind, created, below, parts, diffId: layer.diffId, descriptor: { mediaType, digest, size } };
       await inFolder(folder, async () => {
         const bytes = encodeRecord(record, key);
         if ((await use.hold(pathOf(key))) && readFileSync(pathOf(key)).equals(bytes)) return;

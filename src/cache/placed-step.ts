@@ -8,10 +8,11 @@ export interface StepThere {
   readonly descriptor: Descriptor;
   readonly diffId: Digest;
   readonly created: string;
+  readonly below: Digest;
 }
 
 /** `origin`: the repository that it can be mounted from, `host/path`; null: none. */
-export function placedStep(place: CachePlace, { descriptor, diffId, created }: StepThere, origin: string | null): FoundStep {
+export function placedStep(place: CachePlace, { descriptor, diffId, created, below }: StepThere, origin: string | null): FoundStep {
   const open = (signal: AbortSignal): ReturnType<FoundStep['layer']['open']> => place.open(descriptor, signal);
-  return { created, layer: { descriptor, diffId, ...(origin === null ? {} : { origins: [origin] }), open } };
+  return { created, below, layer: { descriptor, diffId, ...(origin === null ? {} : { origins: [origin] }), open } };
 }

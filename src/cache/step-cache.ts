@@ -18,6 +18,11 @@ export interface FoundStep {
   readonly layer: Layer;
   /** RFC 3339: when the step ran. */
   readonly created: string;
+  /**
+   * Names the layers that the step found below it, as far as its key does not: two runs of one command make two layers. What was
+   * made on one of them is no answer for the other.
+   */
+  readonly below: Digest;
 }
 
 export interface MadeStep extends FoundStep {

@@ -12,6 +12,8 @@ export interface StepRecord {
   readonly diffId: Digest;
   /** RFC 3339: when the step ran. */
   readonly created: string;
+  /** See FoundStep. */
+  readonly below: Digest;
   /** For people who ask why a key is another one. */
   readonly parts: KeyParts;
 }
@@ -21,8 +23,8 @@ const VERSION = 1;
 /** A step of a long Dockerfile has some dozen parts. */
 const MOST_BYTES = 256 * 1024;
 
-export function encodeRecord({ kind, descriptor, diffId, created, parts }: StepRecord, key: CacheKey): Buffer {
-  const body = JSON.stringify({ version: VERSION, key, kind, created, diffId, layer: descriptor, parts });
+export function encodeRecord({ kind, descriptor, diffId, created, below, parts }: StepRecord, key: CacheKey): Buffer {
+  const body = JSON.stringify({ version: VERSION, key, kind, created, below, diffId, layer: descriptor, parts });
   return Buffer.from(`${digestOf(body)}\n${body}`);
 }
 
@@ -32,12 +34,13 @@ export function decodeRecord(bytes: Buffer, key: CacheKey): StepRecord | null {
   const body = bytes.subarray(end + 1);
   if (bytes.length > MOST_BYTES || end < 0 || bytes.toString('latin1', 0, end) !== digestOf(body)) return null;
   try {
-    const { version, key: own, kind, created, diffId, layer, parts } = parseJsonObject(body, 'the record');
+    const { version, key: own, kind, created, below, diffId, layer, parts } = parseJsonObject(body, 'the record');
     if (version !== VERSION || own !== key || !isTextRecord(parts)) return null;
     const checkedParts = Object.entries(parts).map(([name, value]) => [name, checkedDigest(value, name)] as const);
     return {
       kind: checkedKind(kind, 'its kind'),
       created: checkedTime(created, 'its date'),
+      below: checkedDigest(below, 'what is below it'),
       diffId: checkedDigest(diffId, 'its diff id'),
       descriptor: checkedLayer(descriptorOf(layer)),
       parts: Object.fromEntries(checkedParts),

@@ -40,7 +40,7 @@ export function stepCacheContract(name: string, place: () => Promise<StepCachePl
       const step = await madeStep({ kind });
       await build(step);
       const found = await (await opened.open()).find(step.key, kind, never);
-      expect(found).toMatchObject({ created: step.created, layer: { diffId: step.layer.diffId } });
+      expect(found).toMatchObject({ created: step.created, below: step.below, layer: { diffId: step.layer.diffId } });
       const { digest, size, mediaType } = found?.layer.descriptor ?? {};
       expect({ digest, size, mediaType }).toEqual(step.layer.descriptor);
       expect(await bytesOf(found?.layer)).toEqual(step.bytes);
@@ -144,6 +144,7 @@ export async function madeStep(options: { readonly kind?: CachedKind; readonly s
     layer,
     bytes: layer.bytes,
     created: '2026-03-04T05:06:07.890Z',
+    below: digestOf('below'),
   };
 }
 

@@ -154,9 +154,9 @@ function memoryCache(log: string[]): StepCache {
   return {
     label: 'memory',
     find: (key) => Promise.resolve(steps.get(key) ?? null),
-    async keep({ key, kind, layer, created }) {
+    async keep({ key, kind, layer, created, below }) {
       if (!steps.has(key)) log.push(`keep ${kind}`);
-      steps.set(key, { layer, created });
+      steps.set(key, { layer, created, below });
     },
     finish: () => Promise.resolve(),
   };

@@ -103,25 +103,64 @@ describe('when something has changed', () => {
     expect(second.log.filter((line) => /^(open rootfs|run|lay)/.test(line))).toEqual(['open rootfs 1 on 3', 'run three']);
   });
 
-  test('an answered RUN between two that run is laid on their rootfs', async () => {
-    const dockerfile = 'FROM base\nRUN one\nRUN two\nRUN three\n';
-    const run: FakeOptions['run'] = (command) => ({ changes: [put(command)] });
-    const first = await built(fakeWorld({ ...options, dockerfile, run }));
+  /** What `first` kept, but for the layers that put one of these paths. */
+  function without(first: FakeWorld, ...lost: readonly string[]): FakeWorld['ports']['cache'] {
     const { cache } = first.ports;
-    const forgetful = {
+    return {
       ...cache,
-      find: async (...[key, kind, signal]: Parameters<typeof cache.find>) => {
+      async find(key, kind, signal) {
         const found = await cache.find(key, kind, signal);
-        const paths = found === null ? [] : first.paths(found.layer);
-        return paths.includes('two') ? found : null;
+        return found !== null && first.paths(found.layer).some((path) => lost.includes(path)) ? null : found;
       },
     };
-    const second = await built(again(first, { dockerfile, run, ports: { cache: forgetful } }));
-    expect(second.log.filter((line) => /^(open rootfs|run|lay)/.test(line))).toEqual([
-      'open rootfs 1 on 1',
-      'run one',
-      'lay two on 1',
-      'run three',
+  }
+
+  test('a step above a RUN that runs again runs, too: it was made on what that made the last time', async () => {
+    const dockerfile = 'FROM base AS a\nRUN one\nFROM a\nRUN two\nWORKDIR /w\nCOPY --link other /\n';
+    const run: FakeOptions['run'] = (command) => ({ changes: [put(command)] });
+    const first = await built(fakeWorld({ ...options, dockerfile, run }));
+    const second = await built(again(first, { dockerfile, run, ports: { cache: without(first, 'one') } }));
+    expect(states(second)).toEqual(
+      expect.arrayContaining([
+        ['RUN one', 'done'],
+        ['RUN two', 'done'],
+        ['WORKDIR /w', 'done'],
+        ['COPY --link other /', 'cached'],
+      ]),
+    );
+  });
+
+  test('a RUN above a COPY that is made again is answered, and no rootfs is opened', async () => {
+    const dockerfile = 'FROM base\nCOPY other /\nRUN two\n';
+    const run: FakeOptions['run'] = (command) => ({ changes: [put(command)] });
+    const first = await built(fakeWorld({ ...options, dockerfile, run }));
+    const second = await built(again(first, { dockerfile, run, ports: { cache: without(first, 'other') } }));
+    expect(states(second)).toEqual(
+      expect.arrayContaining([
+        ['COPY other /', 'done'],
+        ['RUN two', 'cached'],
+      ]),
+    );
+    expect(second.log.filter((line) => /rootfs|backend/.test(line))).toEqual([]);
+  });
+
+  test('a layer that was made on another run of the step below is no answer', async () => {
+    const dockerfile = 'FROM base\nRUN one\nRUN two\n';
+    let runs = 0;
+    const run: FakeOptions['run'] = (command) => ({ changes: [put(command, `${command} ${runs++}`)] });
+    const first = await built(fakeWorld({ ...options, dockerfile, run }));
+    // Another machine ran both, and of its steps only the lower one came into the cache.
+    const { cache } = first.ports;
+    const onlyOne: typeof cache = {
+      ...cache,
+      keep: async (step, signal) => (first.paths(step.layer).includes('two') ? undefined : cache.keep(step, signal)),
+    };
+    const elsewhere = again(first, { dockerfile, run, ports: { cache: { ...onlyOne, find: async () => null } } });
+    await elsewhere.build();
+    const third = await built(again(first, { dockerfile, run, ports: { layers: elsewhere.ports.layers } }));
+    expect(states(third)).toEqual([
+      ['RUN one', 'cached'],
+      ['RUN two', 'done'],
     ]);
   });
 });

@@ -26,6 +26,7 @@ describe('a document of steps', () => {
     expect(steps.get(b.key)).toEqual({
       kind: 'copy',
       created: b.created,
+      below: b.below,
       diffId: b.layer.diffId,
       descriptor: b.layer.descriptor,
     });
@@ -48,7 +49,7 @@ describe('a document of steps', () => {
     expect(config).toMatchObject(image.config);
     const layers = image.layers.map(({ descriptor }) => descriptor);
     expect([...decodeDocument(config, layers)]).toEqual([
-      [own.key, { kind: 'run', created: own.created, diffId: own.layer.diffId, descriptor: own.layer.descriptor }],
+      [own.key, { kind: 'run', created: own.created, below: own.below, diffId: own.layer.diffId, descriptor: own.layer.descriptor }],
     ]);
   });
 
@@ -56,7 +57,7 @@ describe('a document of steps', () => {
     expect(decodeDocument(testImage([]).config, [])).toEqual(new Map());
   });
 
-  const good = { key: digestOf('k'), kind: 'run', created: '2026-01-01T00:00:00Z', layer: 0 };
+  const good = { key: digestOf('k'), kind: 'run', created: '2026-01-01T00:00:00Z', below: digestOf('below'), layer: 0 };
   test.each([
     ['no list', { steps: {} }],
     ['no object', 'steps'],

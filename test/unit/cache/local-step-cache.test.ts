@@ -48,6 +48,7 @@ beforeEach(async () => {
     serves: 'image',
     layer,
     created: '2026-01-02T03:04:05.678Z',
+    below: digestOf('below'),
   };
 });
 afterEach(() => rmSync(cacheFolder, { recursive: true }));
@@ -134,7 +135,7 @@ test('what keeps a folder from being read is STORE_FAILED', async () => {
 
 test('records hold digests only', () => {
   const { descriptor, diffId } = step.layer;
-  const record = { kind: step.kind, created: step.created, parts: step.parts, diffId, descriptor };
+  const record = { kind: step.kind, created: step.created, below: step.below, parts: step.parts, diffId, descriptor };
   expect(decodeRecord(encodeRecord(record, step.key), step.key)).toEqual(record);
 });
 
