@@ -91,8 +91,8 @@ describeUnless(reason, 'podman as a kubelet', () => {
   }
 
   test.each([
-    ['job.yaml', 'RUN in place'],
-    ['job-restricted.yaml', 'RUN under proot'],
+    ['job.yaml', 'RUN steps run in place'],
+    ['job-restricted.yaml', 'RUN steps run under proot'],
   ])('the pod of %s builds the Dockerfile of the ConfigMap and pushes it with the password of the Secret', async (job, how) => {
     const { code, log } = await play(job, PASSWORD);
     expect(code, log).toBe(0);
