@@ -217,7 +217,8 @@ describeUnless(lacking, 'a full disk', () => {
       expect(log.match(/^error: /gm)).toHaveLength(1);
       expect(log).not.toMatch(/^\s+at .*\.(?:c?js|ts):\d+|this is a bug|could not clean up/m);
       expect(stdout.includes('sha256:')).toBe(one.flags.some((flag) => flag.startsWith('--digest-file')));
-      const complete = /^cache\/(?:blobs|layers|indexes|steps|places|contexts|device-key|gc\.lock)|^layout\/blobs\/sha256\/[0-9a-f]{64}$|^zeros$/;
+      const complete =
+        /^cache\/(?:blobs|layers|indexes|steps|places|contexts|device-key|gc\.lock)|^layout\/blobs\/sha256\/[0-9a-f]{64}$|^zeros$/;
       expect(left.filter((name) => !complete.test(name))).toEqual([]);
       expect(again).toBe(0);
     },
