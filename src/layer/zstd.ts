@@ -1,7 +1,7 @@
 /**
- * zstd as Node's zlib has it since 22.15 and 23.8. On older ones there is no library that is both correct and needs no
- * native build (fzstd 0.1.1 silently yields wrong bytes for windows of 128 MiB), so reading falls back to the program
- * `zstd` (see decompress.ts) and writing is refused.
+ * zstd as Node's zlib has it since 22.15 and 23.8. On older ones reading falls back to the program `zstd` (see decompress.ts)
+ * and writing is refused, since no npm package tried reads layers safely. Unbounded: @toondepauw/node-zstd 2.0.0 (1 GB of output
+ * at once for 31 KB); wrong or endless: fzstd 0.1.1, @hpcc-js/wasm-zstd 1.12.5, zstddec 0.3.4; a download or build: zstd-napi 0.0.13.
  */
 import { pipeline, Readable, type Transform } from 'node:stream';
 import * as zlib from 'node:zlib';
