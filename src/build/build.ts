@@ -46,6 +46,8 @@ export async function build(request: BuildRequest, ports: Ports, signal: AbortSi
     const patience = setTimeout(() => keeping.stop(error), KEEPING_AFTER_FAILURE_MS);
     await Promise.all(forLater);
     clearTimeout(patience);
+    // Look-ups that nobody waits for any more.
+    keeping.stop(error);
     // That something could not be cleaned up must not hide why the build failed.
     try {
       await undo[Symbol.asyncDispose]();

@@ -118,6 +118,9 @@ async function contentOf(step: CopyStep, { ports, sources, signal }: LookUps): P
     }
   }
   const { exclude, parents } = step;
-  const content = await sourceDigest({ inputs, exclude, parents, xattrs: 'drop', signal }, ports.fileDigests.digestOf);
-  return content === null ? null : digestOf(JSON.stringify([content, fetched]));
+  const content = await sourceDigest(
+    { inputs, exclude, parents, xattrs: step.origin.kind === 'context' ? 'drop' : 'keep', signal },
+    ports.fileDigests.digestOf,
+  );
+  return content === null ? null : digestOf(JSON.stringify([content, fetched, step.sources.map(({ kind }) => kind)]));
 }
