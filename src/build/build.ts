@@ -48,6 +48,7 @@ export async function build(request: BuildRequest, ports: Ports, signal: AbortSi
     clearTimeout(patience);
     // Look-ups that nobody waits for any more.
     keeping.stop(error);
+    await ports.fileDigests.save();
     // That something could not be cleaned up must not hide why the build failed.
     try {
       await undo[Symbol.asyncDispose]();

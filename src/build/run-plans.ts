@@ -193,7 +193,7 @@ async function buildStage(
   };
   const stateAt = (index: number): Promise<StageState> => shop.stateOf(plan, index);
   const context: StageContext = { stage, ports, signal, runNeed, files: (origin, need) => filesOf(origin, need, plan, shop) };
-  const start = await startStage(stage, { ports, sources, bases: run.bases, halt, need: runNeed, stateAt, offer });
+  const start = await startStage(stage, { ports, sources, bases: run.bases, halt, need: runNeed, stateAt, offer, begin: shop.begin });
   const platform = run.plans.length === 1 ? null : formatPlatform(stage.platform);
   const single = request.layers === 'one for each stage' && shop.inImage.has(key);
   const steps = async (undo: Cleanup): Promise<StageState> => {

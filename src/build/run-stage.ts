@@ -6,6 +6,7 @@ import type { Rootfs, RootfsForm } from '../backend/backend.ts';
 import type { Layer } from '../image/image.ts';
 import type { LayerEntry } from '../layer/entry.ts';
 import type { LayerMaterial } from '../layer/layer-material.ts';
+import { stackTree } from '../layer/stack-tree.ts';
 import type { CopyStep, RunStep, Step, WorkdirStep } from '../plan/plan.ts';
 import type { LayerNeed, Seal } from '../unpacked/layer-library.ts';
 import { copyStepEntries, workdirStepEntries } from './copy-step.ts';
@@ -143,7 +144,8 @@ interface Sealing {
 
 async function copyLayer(step: CopyStep | WorkdirStep, { position, state, rootfs }: StepWork, run: StageRun): Promise<Sealing> {
   const { context } = run;
-  const tree = await treeOf(state, context.runNeed);
+  // What is below a linked copy has no part in it: a base need not be read for it.
+  const tree = standsAlone(step) ? stackTree([]) : await treeOf(state, context.runNeed);
   const entries = step.kind === 'copy' ? await copyStepEntries(step, tree, context) : await workdirStepEntries(step, tree, context);
   const need = (await runsAfter(position, run)) ? context.runNeed : 'index';
   const seal = context.ports.layers.seal(entries, { format: state.format, need }, context.signal);

@@ -21,6 +21,8 @@ export interface StageStart {
   /** What the first RUN of the stage will need. */
   readonly need: LayerNeed;
   stateAt(index: number): Promise<StageState>;
+  /** Told of work that has to end before the build does. */
+  begin(work: Promise<unknown>): void;
   /** Told of each layer that the stage begins with. */
   offer(layer: Layer): void;
 }
@@ -75,10 +77,10 @@ function scratchStart(): StageState {
 }
 
 /** A folder of --build-context is one layer with all that is in it. */
-async function folderState(name: string, { ports, sources, halt, need, offer }: StageStart): Promise<StageState> {
+async function folderState(name: string, { ports, sources, halt, need, offer, begin }: StageStart): Promise<StageState> {
   const { tree } = contextOf({ kind: 'folder', name }, sources.contexts).context;
   const { layer, material } = ports.layers.seal([...treeEntries(tree, '')], { format: 'oci', need }, halt.signal);
-  layer.then(offer, (error: unknown) => halt.stop(error));
+  begin(layer.then(offer, (error: unknown) => halt.stop(error)));
   const createdBy = `FROM ${name} # folder of --build-context`;
   return withLayer(
     scratchStart(),

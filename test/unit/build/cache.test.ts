@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import type { BuildEvent, StepState } from '../../../src/build/events.ts';
 import { TsbuildError } from '../../../src/errors.ts';
@@ -165,6 +167,11 @@ describe('when something has changed', () => {
   });
 });
 
+test('a linked copy reads no layer of its base', async () => {
+  const world = await built(fakeWorld({ ...options, dockerfile: 'FROM base\nCOPY --link --chown=1:2 other /a/\n' }));
+  expect(world.log.filter((line) => line.startsWith('material'))).toEqual([]);
+});
+
 describe('keys', () => {
   /** How the last step of `two` ends after a build of `one`. */
   async function answered(one: Partial<FakeOptions>, two: Partial<FakeOptions>): Promise<StepState | undefined> {
@@ -197,6 +204,16 @@ describe('keys', () => {
   ] as const)('%s', async (_, one, two, state) => {
     const run: FakeOptions['run'] = (command) => ({ changes: [put(command)] });
     expect(await answered({ dockerfile: one, run }, { dockerfile: two, run })).toBe(state);
+  });
+
+  test('the order of a file and a download has, since the last one wins', async () => {
+    const path = fileURLToPath(import.meta.url);
+    const { size } = statSync(path);
+    const got = { path, size, digest: `sha256:${'0'.repeat(64)}`, lastModified: null, name: 'other' };
+    const ports = { download: () => Promise.resolve(got) };
+    const [one, two] = ['other http://h.example/other', 'http://h.example/other other'].map((sources) => `FROM base\nADD ${sources} /d/\n`);
+    expect(await answered({ dockerfile: one ?? '', ports }, { dockerfile: two ?? '', ports })).toBe('done');
+    expect(await answered({ dockerfile: one ?? '', ports }, { dockerfile: one ?? '', ports })).toBe('cached');
   });
 
   test('secrets have no part in them', async () => {
